@@ -1,0 +1,193 @@
+"""The train loop for a model with several sources."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Optional, Union
+
+from mmengine.dist import get_rank
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import BaseLoop, Runner
+from mmengine.runner.utils import calc_dynamic_intervals
+from torch.utils.data import DataLoader
+
+from xlearner_mm.datasets import MultiSourceBatchSampler
+from xlearner_mm.models import XLearner
+from xlearner_mm.registry import LOOPS
+
+from .multi_source_distributed import MultiSourceDistributed
+
+
+@LOOPS.register_module()
+class MultiSourceTrainLoop(BaseLoop):
+    """Train by iterations from a position in the data that stands in the checkpoint (ours).
+
+    What is due is a function of (seed, phase, step within the phase, global position of each source), so a resumed
+    run goes on at its position instead of replaying batches, and ends with the same weights. Hooks may define
+    ``before_fetch(runner)``: it is called before an iteration's batch is fetched, where a phase can be switched.
+
+    Args:
+        runner (Runner): The runner.
+        dataloader (DataLoader or dict): Loader of a :class:`MultiSourceDataset`.
+        max_iters (int): Number of iterations.
+        val_begin (int): Iteration from which to validate.
+        val_interval (int): Iterations from one validation to the next.
+        dynamic_intervals (list[tuple[int, int]], optional): Pairs of an iteration and the interval from there on.
+
+    Raises:
+        TypeError: If model, wrapper or loader are not made for several sources.
+        ValueError: If the sources of model and data do not agree, or ``auto_scale_lr`` is on.
+    """
+
+    STATE = 'multi_source_state'
+
+    def __init__(self,
+                 runner: Runner,
+                 dataloader: Union[DataLoader, dict[str, Any]],
+                 max_iters: int,
+                 val_begin: int = 1,
+                 val_interval: int = 1000,
+                 dynamic_intervals: Optional[list[tuple[int, int]]] = None) -> None:
+        if max_iters != int(max_iters) or max_iters < 1:
+            raise ValueError(f'train_cfg.max_iters={max_iters!r} must be a positive integer.')
+        if (runner.auto_scale_lr or {}).get('enable', False):
+            raise ValueError('auto_scale_lr multiplies one batch size, but every source has its own. Turn it off and '
+                             'set the learning rate in optim_wrapper.')
+        self.model = _multi_source_model(runner)
+        super().__init__(runner, dataloader)
+        self._max_iters = int(max_iters)
+        self._iter = self._epoch = 0
+        self.max_epochs = 1  # what stock hooks ask of a loop by iterations
+        self.val_begin = val_begin
+        self.val_interval = val_interval
+        self.dynamic_milestones, self.dynamic_intervals = calc_dynamic_intervals(val_interval, dynamic_intervals)
+        self.stop_training = False  # set by EarlyStoppingHook
+        self._iterator: Optional[Iterator[Any]] = None
+        self.skipped: dict[str, int] = {}
+        self._check_data()
+        runner.visualizer.dataset_meta = self.dataloader.dataset.metainfo
+        self.state: dict[str, Any] = self.dataloader.batch_sampler.initial_state()
+
+    def _check_data(self) -> None:
+        if not isinstance(self.dataloader.batch_sampler, MultiSourceBatchSampler):
+            raise TypeError('train_dataloader needs a batch sampler for several sources: set '
+                            "batch_sampler=dict(type='xlearner_mm.MultiSourceBatchSampler').")
+        tasks = self.dataloader.dataset.tasks
+        if tasks != self.model.tasks:
+            raise ValueError(f'The data set has the sources and tasks {tasks}, the model {self.model.tasks}. Give '
+                             'train_dataloader.dataset.sources and model.branches the same sources, tasks and order.')
+
+    @property
+    def max_iters(self) -> int:
+        """Number of iterations."""
+        return self._max_iters
+
+    @property
+    def iter(self) -> int:
+        """Iterations done."""
+        return self._iter
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done; training by iterations is one epoch."""
+        return self._epoch
+
+    def run(self) -> Any:
+        """Train.
+
+        Returns:
+            nn.Module: The trained model.
+        """
+        if isinstance(self.runner.optim_wrapper, OptimWrapperDict):
+            raise TypeError('MultiSourceTrainLoop needs one optimizer for all sources, got an OptimWrapperDict. Use '
+                            'paramwise_cfg for settings by module.')
+        self._restore()
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        while self._iter < self._max_iters and not self.stop_training:
+            phase = self.model.phase
+            self.runner.call_hook('before_fetch')
+            if self.model.phase is not phase:
+                self.state = dict(self.state, step=0)
+                self._iterator = None
+            self.runner.model.train()
+            self.run_iter(self._next_batch())
+            self._validate_if_due()
+        self.runner.call_hook('after_train_epoch')
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def run_iter(self, data_batch: Mapping[str, Any]) -> None:
+        """Do one iteration.
+
+        Args:
+            data_batch (Mapping[str, dict]): ``{source: {'inputs': [Tensor (C, H, W), ...], 'data_samples': [...]}}``.
+        """
+        self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
+        key = (self.state['seed'], int(self.model.phase), self.state['step'], get_rank())
+        outputs = self.runner.model.train_step(
+            data_batch, optim_wrapper=self.runner.optim_wrapper, random_key=key)
+        self._count_skipped(data_batch)
+        # Before the hooks: a checkpoint saved by one of them must hold the position behind this batch.
+        self.state = self.dataloader.batch_sampler.next_state(self.state)
+        self._publish_state()
+        self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
+
+    def replace_dataloader(self, dataloader: dict[str, Any]) -> None:
+        """Read from another loader from the next batch on; each source goes on at its position.
+
+        Args:
+            dataloader (dict): Config of the loader.
+        """
+        super().__init__(self.runner, dataloader)
+        self._check_data()
+        self._iterator = None
+
+    def _next_batch(self) -> Any:
+        if self._iterator is None:
+            self.dataloader.batch_sampler.set_state(self.state)
+            self._iterator = iter(self.dataloader)
+        return next(self._iterator)
+
+    def _restore(self) -> None:
+        """Take over the position of the checkpoint that was resumed, if any."""
+        if self._iter == 0:
+            return
+        saved = self.runner.message_hub.runtime_info.get(self.STATE)
+        if saved is None:
+            raise ValueError(f'The checkpoint resumed at iteration {self._iter} holds no position in the data: it was '
+                             'not written by MultiSourceTrainLoop. Use load_from instead of resume.')
+        self.state = saved['data']
+        self.skipped = dict(saved['skipped'])
+
+    def _publish_state(self) -> None:
+        """Put the position where mmengine saves it with every checkpoint."""
+        self.runner.message_hub.update_info(self.STATE, dict(data=self.state, skipped=dict(self.skipped)))
+
+    def _count_skipped(self, data_batch: Mapping[str, Any]) -> None:
+        for source, batch in data_batch.items():
+            count = sum(len(sample.get('skipped', ())) for sample in batch['data_samples'])
+            if count:
+                self.skipped[source] = self.skipped.get(source, 0) + count
+                self.runner.logger.warning(f'Source {source!r}: {self.skipped[source]} unreadable samples skipped so '
+                                           'far; they are named in the warnings of the data set.')
+
+    def _validate_if_due(self) -> None:
+        passed = sum(milestone <= self._iter for milestone in self.dynamic_milestones)
+        self.val_interval = self.dynamic_intervals[max(passed - 1, 0)]
+        due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
+        if self.runner.val_loop is not None and self._iter >= self.val_begin and due:
+            self.runner.val_loop.run()
+
+
+def _multi_source_model(runner: Runner) -> XLearner:
+    """Give the model behind its wrapper, and refuse wrappers that reduce gradients in another way."""
+    model = runner.model
+    if is_model_wrapper(model):
+        if not isinstance(model, MultiSourceDistributed):
+            raise TypeError(f'{type(model).__name__} gives wrong gradients with one backward a source. Set '
+                            "model_wrapper_cfg=dict(type='xlearner_mm.MultiSourceDistributed').")
+        model = model.module
+    if not isinstance(model, XLearner):
+        raise TypeError(f'MultiSourceTrainLoop trains an xlearner_mm.XLearner, got {type(model).__name__}.')
+    return model

@@ -1,0 +1,13 @@
+"""Models: the X-Learner, its expanded backbone, its squeeze and the ports for stock models."""
+
+from .backbone_port import BackbonePort
+from .expansion import ExpandedBackbone, Reconciliation, ReconciliationLayer, StagedBackbone
+from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
+from .phase import Phase
+from .squeeze import BatchStandardizer, HintLoss, Squeezer
+from .xlearner import XLearner
+
+__all__ = [
+    'BackbonePort', 'BatchStandardizer', 'ExpandedBackbone', 'HintLoss', 'MultiSourceDataPreprocessor', 'Phase',
+    'Reconciliation', 'ReconciliationLayer', 'Squeezer', 'StagedBackbone', 'XLearner'
+]

@@ -1,0 +1,116 @@
+"""A source's branch: a stock model whose backbone is a port."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from mmengine.model import BaseModel
+from torch import nn
+
+from xlearner_mm.registry import MODELS
+from xlearner_mm.utils import with_scope
+
+from .backbone_port import BackbonePort
+
+_CLASS_HEADS = ('head', 'bbox_head', 'roi_head.bbox_head', 'decode_head')
+
+
+@dataclass(frozen=True)
+class BranchCfg:
+    """What a config says of a source's branch.
+
+    Args:
+        task (str): Task of the source; names the sub-backbone that it enters.
+        model (dict): Config of the stock model, its backbone a :class:`BackbonePort`.
+        loss_weight (float): Weight of the source's losses in the total loss.
+    """
+
+    task: str
+    model: Any
+    loss_weight: float = 1.0
+
+
+def parse_branch(source: str, cfg: Mapping[str, Any], tasks: Optional[list[str]] = None) -> BranchCfg:
+    """Read and check the config of a branch.
+
+    Args:
+        source (str): Name of the source.
+        cfg (dict): Its entry in ``model.branches``.
+        tasks (list[str], optional): Tasks that have a sub-backbone; any task is allowed without.
+
+    Returns:
+        BranchCfg: The checked entry.
+
+    Raises:
+        TypeError: If the entry is no dict, or has a wrong or a missing key.
+        ValueError: If the task is unknown or the weight negative.
+    """
+    if not isinstance(cfg, Mapping):
+        raise TypeError(f'model.branches.{source} must be dict(task=..., model=...), got {cfg!r}.')
+    try:
+        branch = BranchCfg(**cfg)
+    except TypeError as error:
+        raise TypeError(f'model.branches.{source} takes the keys task, model and loss_weight, got '
+                        f'{sorted(cfg)}: {error}.') from error
+    if tasks is not None and branch.task not in tasks:
+        raise ValueError(f'Source {source!r} is of task {branch.task!r}, which has no sub-backbone. Tasks with one: '
+                         f'{", ".join(tasks)}. Mend the task, or add it to model.backbone.sub_backbones.')
+    if not branch.loss_weight >= 0:
+        raise ValueError(f'loss_weight={branch.loss_weight!r} of source {source!r} must not be negative.')
+    return branch
+
+
+def build_branch(source: str, model: Any) -> BaseModel:
+    """Build a source's stock model.
+
+    Args:
+        source (str): Name of the source.
+        model (dict or BaseModel): Config with a prefixed type such as ``mmdet.FasterRCNN``, or the model itself.
+
+    Returns:
+        BaseModel: The model.
+
+    Raises:
+        TypeError: If it is no OpenMMLab model.
+        ValueError: If there is no port in it.
+    """
+    built = model if isinstance(model, nn.Module) else MODELS.build(with_scope(model))
+    if not isinstance(built, BaseModel):
+        raise TypeError(f'The branch of source {source!r} must be a model of an OpenMMLab library (a BaseModel), got '
+                        f'{type(built).__name__}. Write its type with the prefix, e.g. mmdet.FasterRCNN.')
+    if not ports_of(built):
+        raise ValueError(f'The model of source {source!r} has a backbone of its own and would not train the shared '
+                         "one. Set its backbone=dict(type='xlearner_mm.BackbonePort', out_indices=...).")
+    return built
+
+
+def ports_of(model: nn.Module) -> list[BackbonePort]:
+    """Find the ports in a model.
+
+    Args:
+        model (nn.Module): A branch.
+
+    Returns:
+        list[BackbonePort]: The ports.
+    """
+    return [m for m in model.modules() if isinstance(m, BackbonePort)]
+
+
+def class_head_of(model: nn.Module) -> Optional[nn.Module]:
+    """Find the head of a stock model that knows its number of classes.
+
+    Args:
+        model (nn.Module): A branch.
+
+    Returns:
+        nn.Module or None: The head (the last one of a cascade); None if the model has none of the usual ones.
+    """
+    for path in _CLASS_HEADS:
+        head: Any = model
+        for name in path.split('.'):
+            head = getattr(head, name, None)
+        if isinstance(head, nn.ModuleList):
+            head = head[-1]
+        if isinstance(getattr(head, 'num_classes', None), int):
+            return head
+    return None

@@ -1,0 +1,101 @@
+"""The backbone of the expansion stage."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Optional
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from xlearner_mm.registry import MODELS
+from xlearner_mm.utils import as_dict_by_source, keyed_rng, with_scope
+
+from ..keyed_module_dict import KeyedModuleDict
+from .reconciliation import Reconciliation
+from .staged_backbone import StagedBackbone, StageShape, build_staged_backbone, plain_pass
+
+
+@MODELS.register_module()
+class ExpandedBackbone(BaseModule):
+    """One sub-backbone a task, joined by reconciliation layers (paper, Section "Expansion" and Figure 2a).
+
+    The other sub-backbones run first, plain, on the same image (sibling): nothing flows into them, they use running
+    BN statistics without updating them, stop after the last stage that a link reads and, with ``detach``, keep no
+    graph.
+
+    Args:
+        sub_backbones (dict): Stock backbone config by task.
+        reconciliation (dict, optional): Arguments of :class:`Reconciliation`.
+        init_cfg (dict, optional): Initialisation config.
+
+    Raises:
+        ValueError: If a backbone's family is not supported, or the links cannot be built.
+    """
+
+    def __init__(self,
+                 sub_backbones: Mapping[str, Any],
+                 reconciliation: Optional[dict[str, Any]] = None,
+                 init_cfg: Optional[dict[str, Any]] = None) -> None:
+        super().__init__(init_cfg)
+        self.sub_backbones = KeyedModuleDict()
+        for task, cfg in as_dict_by_source(sub_backbones, 'backbone.sub_backbones').items():
+            with keyed_rng(torch.initial_seed(), task):
+                self.sub_backbones[task] = MODELS.build(with_scope(cfg))
+        self.staged: dict[str, StagedBackbone] = {t: build_staged_backbone(b) for t, b in self.sub_backbones.items()}
+        self.reconciliation = Reconciliation(self.shapes(), **(reconciliation or {}))
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks that have a sub-backbone, in the order of the config."""
+        return list(self.staged)
+
+    def shapes(self) -> dict[str, list[StageShape]]:
+        """Give channels and strides of the stages of every sub-backbone.
+
+        Returns:
+            dict[str, list[StageShape]]: By task.
+        """
+        return {task: staged.shapes() for task, staged in self.staged.items()}
+
+    def forward(self, x: Tensor, task: str, last: Optional[int] = None) -> list[Tensor]:
+        """Run a task's sub-backbone with its links.
+
+        Args:
+            x (Tensor): Images of shape ``(N, 3, H, W)``.
+            task (str): The task.
+            last (int, optional): Last stage to run; all of them by default.
+
+        Returns:
+            list[Tensor]: Outputs of the stages, each ``(N, C_i, H_i, W_i)``.
+        """
+        return self._expand(task, self._auxiliary(x, self.reconciliation.sources_of(task), last), x, last)
+
+    def forward_tasks(self, x: Tensor, tasks: Sequence[str], last: Optional[int] = None) -> dict[str, list[Tensor]]:
+        """Run the sub-backbones of several tasks on the same images; plain features are computed once for all.
+
+        Args:
+            x (Tensor): Images of shape ``(N, 3, H, W)``.
+            tasks (Sequence[str]): The tasks.
+            last (int, optional): Last stage to run; all of them by default.
+
+        Returns:
+            dict[str, list[Tensor]]: Outputs of the stages by task.
+        """
+        read = dict.fromkeys(source for task in tasks for source in self.reconciliation.sources_of(task))
+        auxiliary = self._auxiliary(x, read, last)
+        return {task: self._expand(task, auxiliary, x, last) for task in tasks}
+
+    def _expand(self, task: str, auxiliary: dict[str, list[Tensor]], x: Tensor, last: Optional[int]) -> list[Tensor]:
+        others = {source: auxiliary[source] for source in self.reconciliation.sources_of(task)}
+        return self.staged[task].features(x, last, partial(self.reconciliation, task, others))
+
+    def _auxiliary(self, x: Tensor, tasks: Iterable[str], last: Optional[int]) -> dict[str, list[Tensor]]:
+        """Plain features of some sub-backbones, up to the last stage that a link reads."""
+        deepest = self.reconciliation.last_read if last is None else min(last, self.reconciliation.last_read)
+        features = {}
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.reconciliation.detach):
+            for task in tasks:
+                with plain_pass(self.sub_backbones[task]):
+                    features[task] = self.staged[task].features(x, deepest)
+        return features

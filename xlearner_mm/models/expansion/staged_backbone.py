@@ -1,0 +1,174 @@
+"""How a stock backbone is run stage by stage."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Optional
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xlearner_mm.registry import STAGED_BACKBONES
+
+
+class StageShape(NamedTuple):
+    """What a stage gives: its number of channels, and how many input pixels one of its positions stands for."""
+
+    channels: int
+    stride: int
+
+
+class StagedBackbone:
+    """Runs a stock backbone stage by stage, so that links can add to a stage's output before the next stage.
+
+    A family is supported by a subclass registered in ``STAGED_BACKBONES`` under ``library:Class``, where ``Class`` is
+    the class that defines ``forward``; a subclass of it that defines its own ``forward`` needs its own entry. The
+    adapter has no parameters and leaves the backbone's state dict as it is. Stages are counted from 0. Origin: ours.
+
+    Args:
+        backbone (nn.Module): The stock backbone.
+    """
+
+    in_channels: int = 3
+    probe_size: int = 64
+
+    def __init__(self, backbone: nn.Module) -> None:
+        self.backbone = backbone
+
+    @property
+    def num_stages(self) -> int:
+        """Number of stages."""
+        raise NotImplementedError(f'{type(self).__name__} must give num_stages.')
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Run what comes before the first stage.
+
+        Args:
+            x (Tensor): Images of shape ``(N, 3, H, W)``.
+
+        Returns:
+            Tensor: Input of stage 0.
+        """
+        raise NotImplementedError(f'{type(self).__name__} must define stem().')
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """Run one stage.
+
+        Args:
+            index (int): Stage to run.
+            x (Tensor): Output of the stage before, or of the stem.
+
+        Returns:
+            Tensor: Output of the stage, ``(N, C_index, H_index, W_index)``.
+        """
+        raise NotImplementedError(f'{type(self).__name__} must define stage().')
+
+    def output(self, index: int, x: Tensor) -> Tensor:
+        """Turn a stage's output into what the stock backbone returns for it, e.g. normalise it.
+
+        Args:
+            index (int): The stage.
+            x (Tensor): Its output, ``(N, C, H, W)``.
+
+        Returns:
+            Tensor: What the stock backbone returns, ``(N, C, H, W)``.
+        """
+        return x
+
+    def features(self,
+                 x: Tensor,
+                 last: Optional[int] = None,
+                 reconcile: Optional[Callable[[int, Tensor], Tensor]] = None) -> list[Tensor]:
+        """Run the stem and the stages.
+
+        Args:
+            x (Tensor): Images of shape ``(N, 3, H, W)``.
+            last (int, optional): Last stage to run; all of them by default.
+            reconcile (Callable, optional): Called with a stage's index and output; gives what the next stage reads.
+
+        Returns:
+            list[Tensor]: Outputs of the stages 0 to ``last``, each ``(N, C_i, H_i, W_i)``.
+        """
+        x = self.stem(x)
+        outputs = []
+        for index in range(self.num_stages if last is None else last + 1):
+            x = self.stage(index, x)
+            if reconcile is not None:
+                x = reconcile(index, x)
+            outputs.append(x)
+        return outputs
+
+    def emit(self, features: Sequence[Tensor], out_indices: Sequence[int], output: str) -> tuple[Tensor, ...]:
+        """Give features as a stock backbone would return them.
+
+        Args:
+            features (Sequence[Tensor]): Outputs of the stages, each ``(N, C_i, H_i, W_i)``.
+            out_indices (Sequence[int]): Stages to return.
+            output (str): ``maps`` or ``vector`` (each map averaged over its positions).
+
+        Returns:
+            tuple[Tensor]: Maps ``(N, C_i, H_i, W_i)`` or vectors ``(N, C_i)``.
+        """
+        maps = tuple(self.output(i, features[i]) for i in out_indices)
+        if output == 'maps':
+            return maps
+        return tuple(F.adaptive_avg_pool2d(m, 1).flatten(1) for m in maps)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What :meth:`emit` can give for this family."""
+        return 'maps', 'vector'
+
+    def shapes(self) -> list[StageShape]:
+        """Find channels and stride of every stage by one pass over a black image, without touching any state.
+
+        Returns:
+            list[StageShape]: One for each stage.
+        """
+        weight = next(self.backbone.parameters())
+        image = torch.zeros(1, self.in_channels, self.probe_size, self.probe_size, dtype=weight.dtype,
+                            device=weight.device)
+        with torch.no_grad(), plain_pass(self.backbone):
+            return [StageShape(f.shape[1], self.probe_size // f.shape[-1]) for f in self.features(image)]
+
+
+@contextmanager
+def plain_pass(module: nn.Module) -> Iterator[None]:
+    """Run a block with a module in eval mode, so that the pass leaves no trace in BN statistics.
+
+    The flags are put back one by one: calling ``train()`` would also undo what a user froze by hand.
+
+    Args:
+        module (nn.Module): The module.
+    """
+    training = [m for m in module.modules() if m.training]
+    for m in training:
+        m.training = False
+    try:
+        yield
+    finally:
+        for m in training:
+            m.training = True
+
+
+def build_staged_backbone(backbone: nn.Module) -> StagedBackbone:
+    """Find the adapter for a stock backbone.
+
+    Args:
+        backbone (nn.Module): The backbone.
+
+    Returns:
+        StagedBackbone: Its adapter.
+
+    Raises:
+        ValueError: If the family is not supported.
+    """
+    # The class that defines forward() says which code runs; a subclass that only changes blocks or options shares it.
+    owner = next(c for c in type(backbone).__mro__ if 'forward' in vars(c))
+    key = f'{owner.__module__.split(".", 1)[0]}:{owner.__name__}'
+    adapter = STAGED_BACKBONES.get(key)
+    if adapter is None:
+        supported = ', '.join(sorted(STAGED_BACKBONES.module_dict))
+        raise ValueError(f'Backbone {type(backbone).__name__} (its forward() is that of {key}) is not supported. '
+                         f'Supported: {supported}. Register a StagedBackbone for it in STAGED_BACKBONES.')
+    return adapter(backbone)

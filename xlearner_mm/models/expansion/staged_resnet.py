@@ -1,0 +1,42 @@
+"""ResNets of mmdet, mmseg and mmpretrain, and every subclass that keeps their ``forward``."""
+
+from torch import Tensor
+
+from xlearner_mm.registry import STAGED_BACKBONES
+
+from .staged_backbone import StagedBackbone
+
+
+@STAGED_BACKBONES.register_module(name=['mmdet:ResNet', 'mmseg:ResNet', 'mmpretrain:ResNet'])
+class StagedResNet(StagedBackbone):
+    """Stages of a stock ResNet (V1b/c/d, ResNeXt, SE and other variants that only change blocks or stem)."""
+
+    @property
+    def num_stages(self) -> int:
+        """Number of residual stages."""
+        return len(self.backbone.res_layers)
+
+    def stem(self, x: Tensor) -> Tensor:
+        """Run the stem and the max pooling.
+
+        Args:
+            x (Tensor): Images of shape ``(N, 3, H, W)``.
+
+        Returns:
+            Tensor: ``(N, C, H/4, W/4)``.
+        """
+        net = self.backbone
+        x = net.stem(x) if net.deep_stem else net.relu(net.norm1(net.conv1(x)))
+        return net.maxpool(x)
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """Run one residual stage.
+
+        Args:
+            index (int): Stage to run.
+            x (Tensor): Output of the stage before, ``(N, C, H, W)``.
+
+        Returns:
+            Tensor: Output of the stage.
+        """
+        return getattr(self.backbone, self.backbone.res_layers[index])(x)

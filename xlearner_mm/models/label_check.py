@@ -1,0 +1,52 @@
+"""Labels that a head has no class for."""
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from torch import Tensor, nn
+
+from .branch import class_head_of
+
+
+def check_labels(source: str, samples: Sequence[Any], model: nn.Module) -> None:
+    """Refuse labels outside the class range of a source's head.
+
+    On a GPU such a label is a device-side assertion that names nothing; in some losses it passes silently.
+
+    Args:
+        source (str): Name of the source.
+        samples (Sequence): Its data samples, still on the CPU.
+        model (nn.Module): Its branch.
+
+    Raises:
+        ValueError: If there is such a label.
+    """
+    head = class_head_of(model)
+    if head is None:
+        return
+    ignored = getattr(head, 'ignore_index', None)
+    for sample in samples:
+        labels = _labels_of(sample)
+        if labels is None or labels.numel() == 0:
+            continue
+        if isinstance(ignored, int):
+            labels = labels[labels != ignored]
+        outside = labels[(labels < 0) | (labels >= head.num_classes)]
+        if outside.numel():
+            where = getattr(sample, 'img_path', None) or 'unknown path'
+            raise ValueError(
+                f'Source {source!r}: label {int(outside[0])} of {where} is outside 0..{head.num_classes - 1}, the '
+                f'classes of its {type(head).__name__}. Mend the annotation, or set num_classes (and, for a label '
+                'that means "unlabelled", ignore_index) of the branch.')
+
+
+def _labels_of(sample: Any) -> Optional[Tensor]:
+    """Class labels of a data sample of mmpretrain, mmdet or mmseg; multi-label vectors are none."""
+    if 'gt_label' in sample:
+        return sample.gt_label
+    if 'gt_instances' in sample and 'labels' in sample.gt_instances:
+        return sample.gt_instances.labels
+    if 'gt_sem_seg' in sample:
+        # mmdet calls its semantic map "sem_seg", mmseg "data"; only mmseg's is one map of class indices.
+        return sample.gt_sem_seg.get('data')
+    return None

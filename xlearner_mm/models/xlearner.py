@@ -1,0 +1,297 @@
+"""The model of X-Learner."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Optional
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from xlearner_mm.registry import MODELS
+from xlearner_mm.utils import Key, as_dict_by_source, keyed_rng, seed_all, with_scope
+
+from .branch import BranchCfg, build_branch, parse_branch, ports_of
+from .expansion import ExpandedBackbone, StagedBackbone, build_staged_backbone
+from .keyed_module_dict import KeyedModuleDict
+from .label_check import check_labels
+from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
+from .phase import Phase
+from .port_check import check_ports
+from .source_step import backward_source, check_finite
+
+
+@MODELS.register_module()
+class XLearner(BaseModel):
+    """Learn one backbone across sources and tasks (paper: expansion, then squeeze).
+
+    A branch is a whole stock model of mmdet, mmseg or mmpretrain whose backbone is a :class:`BackbonePort`. With a
+    plain backbone instead of an :class:`ExpandedBackbone` all sources share it (hard sharing, a baseline).
+
+    Args:
+        backbone (dict): Config of an :class:`ExpandedBackbone`, or of a stock backbone.
+        branches (dict): ``dict(task=..., model=..., loss_weight=1.0)`` by source.
+        squeeze (dict, optional): Arguments of :class:`Squeezer`; None for a model without a squeeze phase.
+        init_cfg (dict, optional): Initialisation config.
+
+    Raises:
+        TypeError: If a setting has the wrong type.
+        ValueError: If a source's name, task, weight or model is not valid.
+    """
+
+    def __init__(self,
+                 backbone: dict[str, Any],
+                 branches: Mapping[str, Any],
+                 squeeze: Optional[dict[str, Any]] = None,
+                 init_cfg: Optional[dict[str, Any]] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        with keyed_rng(torch.initial_seed(), 'backbone'):
+            self.backbone = MODELS.build(with_scope(backbone))
+        self._staged: Optional[StagedBackbone] = None
+        tasks = None
+        if isinstance(self.backbone, ExpandedBackbone):
+            tasks = self.backbone.tasks
+        else:
+            self._staged = build_staged_backbone(self.backbone)
+        self._cfgs = {s: parse_branch(s, cfg, tasks) for s, cfg in as_dict_by_source(branches, 'model.branches').items()}
+        self.branches = KeyedModuleDict()
+        for source, cfg in self._cfgs.items():
+            with keyed_rng(torch.initial_seed(), 'branches', source):
+                self.branches[source] = build_branch(source, cfg.model)
+        self.data_preprocessor = MultiSourceDataPreprocessor(
+            {source: branch.data_preprocessor for source, branch in self.branches.items()})
+        self.squeeze = None if squeeze is None else self._build_squeeze(squeeze)
+        self._phase = Phase.EXPANSION
+        self._bind_ports()
+        self.set_phase(Phase.EXPANSION)
+        self.register_load_state_dict_post_hook(_follow_loaded_phase)
+
+    def _build_squeeze(self, squeeze: dict[str, Any]) -> nn.Module:
+        if not isinstance(self.backbone, ExpandedBackbone):
+            raise ValueError('model.squeeze needs an ExpandedBackbone as its teacher, got '
+                             f'{type(self.backbone).__name__}. Take squeeze out, or use an ExpandedBackbone.')
+        unknown = set(squeeze.get('branches') or ()) - set(self._cfgs)
+        if unknown:
+            raise ValueError(f'model.squeeze.branches names {sorted(unknown)}, which are no sources of the model: '
+                             f'{", ".join(self._cfgs)}.')
+        with keyed_rng(torch.initial_seed(), 'squeeze'):
+            return MODELS.build(
+                dict(type='xlearner_mm.Squeezer', **squeeze) if 'type' not in squeeze else squeeze,
+                default_args=dict(expanded=self.backbone))
+
+    def _bind_ports(self) -> None:
+        for source, cfg in self._cfgs.items():
+            backbones = [self.backbone.staged[cfg.task] if self._staged is None else self._staged]
+            models = [self.branches[source]]
+            if self.squeeze is not None:
+                (models if source in self.squeeze.branches else backbones).append(
+                    self.squeeze.branches[source] if source in self.squeeze.branches else self.squeeze.staged)
+            check_ports(source, ports_of(models[0]), backbones)
+            for port in (p for model in models for p in ports_of(model)):
+                port.bind(self, source)
+
+    def init_weights(self) -> None:
+        """Initialise every part under a key of its own: (seed, name of the part)."""
+        for name in ('backbone', 'branches', 'squeeze'):
+            module = getattr(self, name)
+            if module is not None:
+                with keyed_rng(torch.initial_seed(), name):
+                    module.init_weights()
+
+    @property
+    def phase(self) -> Phase:
+        """The present phase."""
+        return self._phase
+
+    @property
+    def tasks(self) -> dict[str, str]:
+        """Task by source, in the order of the config."""
+        return {source: cfg.task for source, cfg in self._cfgs.items()}
+
+    def set_phase(self, phase: Phase) -> None:
+        """Enter a phase: freeze what it does not train.
+
+        Args:
+            phase (Phase): The phase.
+
+        Raises:
+            ValueError: If the model has no squeeze phase.
+        """
+        if self.squeeze is None:
+            if phase is not Phase.EXPANSION:
+                raise ValueError('This model has no squeeze phase: set model.squeeze=dict(student=...).')
+            return
+        self._phase = phase
+        self.squeeze.phase.fill_(int(phase))
+        self.backbone.requires_grad_(phase is Phase.EXPANSION)
+        self.squeeze.requires_grad_(phase is Phase.SQUEEZE)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> 'XLearner':
+        """Set the training mode; the teacher of the squeeze stays in eval mode.
+
+        Args:
+            mode (bool): Training or evaluation.
+
+        Returns:
+            XLearner: The model itself.
+        """
+        super().train(mode)
+        if self.phase is Phase.SQUEEZE:
+            self.backbone.eval()
+        return self
+
+    def branch(self, source: str) -> BaseModel:
+        """Give the stock model of a source in the present phase.
+
+        Args:
+            source (str): The source.
+
+        Returns:
+            BaseModel: Its model.
+        """
+        overridden = self.phase is Phase.SQUEEZE and source in self.squeeze.branches
+        return self.squeeze.branches[source] if overridden else self.branches[source]
+
+    def extract_features(self, x: Tensor, source: str, last: int) -> tuple[StagedBackbone, list[Tensor]]:
+        """Run the backbone of the present phase on images of a source; ports call this.
+
+        Args:
+            x (Tensor): Images of shape ``(N, 3, H, W)``.
+            source (str): The source.
+            last (int): Last stage that is needed.
+
+        Returns:
+            tuple: The adapter of the backbone, and the outputs of its stages, each ``(N, C_i, H_i, W_i)``.
+        """
+        if self.phase is Phase.SQUEEZE:
+            return self.squeeze.staged, self.squeeze(x, last)
+        if self._staged is not None:
+            return self._staged, self._staged.features(x, last)
+        task = self._cfgs[source].task
+        return self.backbone.staged[task], self.backbone(x, task, last)
+
+    def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
+        """Run the model.
+
+        Args:
+            inputs (dict[str, Tensor] or Tensor): Images ``(N, C, H, W)``; by source in mode ``loss``.
+            data_samples (dict[str, list] or list, optional): Stock data samples; by source in mode ``loss``.
+            mode (str): ``loss``; ``predict`` or ``tensor`` for one source's stock arguments.
+
+        Returns:
+            dict or list or Tensor: Losses as ``<source>.<stock key>``, or what the stock model returns.
+
+        Raises:
+            ValueError: If the mode is unknown, or the samples do not say of which source they are.
+        """
+        if mode == 'loss':
+            losses: dict[str, Any] = {}
+            for source in inputs:
+                losses.update(self._source_losses(source, inputs[source], data_samples[source]))
+            return losses
+        if mode not in ('predict', 'tensor'):
+            raise ValueError(f"mode={mode!r} must be 'loss', 'predict' or 'tensor'.")
+        return self.branch(self._source_of(data_samples))(inputs, data_samples, mode=mode)
+
+    def _source_losses(self, source: str, inputs: Tensor, data_samples: Any) -> dict[str, Any]:
+        """Weighted losses of a source's branch and, in the squeeze phase, of its hints."""
+        branch, cfg = self.branch(source), self._cfgs[source]
+        if self.phase is Phase.SQUEEZE:
+            with self.squeeze.recording() as passes:
+                losses = dict(branch(inputs, data_samples, mode='loss'))
+            for images, features in passes:
+                for key, value in self.squeeze.hint_losses(images, features, cfg.task).items():
+                    losses[key] = losses.get(key, 0) + value / len(passes)
+        else:
+            losses = dict(branch(inputs, data_samples, mode='loss'))
+        return {f'{source}.{key}': _weigh(key, value, cfg) for key, value in losses.items()}
+
+    def _source_of(self, data_samples: Any) -> str:
+        source = getattr(data_samples[0], 'source', None) if data_samples else None
+        if source not in self._cfgs:
+            raise ValueError(f'The data samples name the source {source!r}; the model has {", ".join(self._cfgs)}. Set '
+                             "it with sample.set_metainfo(dict(source=...)), or read them by xlearner_mm's loops.")
+        return source
+
+    def val_step(self, data: Mapping[str, Any]) -> list[Any]:
+        """Predict a batch of one source.
+
+        Args:
+            data (dict): ``{source: stock batch}`` or a stock batch whose samples name their source.
+
+        Returns:
+            list: Stock data samples with predictions.
+        """
+        if 'data_samples' in data:
+            data = {self._source_of(data['data_samples']): data}
+        processed = self.data_preprocessor(data, False)
+        (source, ) = data
+        return self(processed['inputs'][source], processed['data_samples'][source], mode='predict')
+
+    def test_step(self, data: Mapping[str, Any]) -> list[Any]:
+        """Predict as :meth:`val_step` does.
+
+        Args:
+            data (dict): As there.
+
+        Returns:
+            list: Stock data samples with predictions.
+        """
+        return self.val_step(data)
+
+    def train_step(self,
+                   data: Mapping[str, Any],
+                   optim_wrapper: OptimWrapper,
+                   random_key: Sequence[Key] = (),
+                   reduce_gradients: Optional[Callable[[], None]] = None) -> dict[str, Tensor]:
+        """Do a forward and a backward a source, then one step of the optimizer.
+
+        Peak memory is the largest source's and not the sum (ours).
+
+        Args:
+            data (Mapping[str, dict]): ``{source: {'inputs': [Tensor (C, H, W), ...], 'data_samples': [...]}}``.
+            optim_wrapper (OptimWrapper): Wrapper of the optimizer.
+            random_key (Sequence): Key of the model's own randomness in this step; the source is added to it. Empty:
+                the generators are left alone.
+            reduce_gradients (Callable, optional): Called once before the optimizer's step.
+
+        Returns:
+            dict[str, Tensor]: Scalars to log; ``loss`` is the total.
+
+        Raises:
+            FloatingPointError: If a loss is not finite; nothing of the step is applied.
+        """
+        log_vars: dict[str, Tensor] = {}
+        totals: dict[str, Tensor] = {}
+        for source, batch in data.items():
+            if random_key:
+                seed_all(*random_key, source)
+            with optim_wrapper.optim_context(self):
+                processed = self.data_preprocessor({source: batch}, True)
+                check_labels(source, batch['data_samples'], self.branch(source))
+                losses = self(**processed, mode='loss')
+            loss, logged = self.parse_losses(losses)
+            backward_source(optim_wrapper, loss, counts=len(totals) + 1 == len(data))
+            totals[source] = logged.pop('loss').detach()
+            log_vars.update({key: value.detach() for key, value in logged.items()})
+        check_finite(totals, log_vars)
+        if optim_wrapper.should_update():
+            if reduce_gradients is not None:
+                reduce_gradients()
+            optim_wrapper.step()
+            optim_wrapper.zero_grad()
+        return dict(loss=sum(totals.values()), **log_vars)
+
+
+def _weigh(key: str, value: Any, cfg: BranchCfg) -> Any:
+    """Weigh what is back-propagated; leave alone what is only logged."""
+    if 'loss' not in key or cfg.loss_weight == 1:
+        return value
+    return [v * cfg.loss_weight for v in value] if isinstance(value, (list, tuple)) else value * cfg.loss_weight
+
+
+def _follow_loaded_phase(model: XLearner, _: Any) -> None:
+    """Enter the phase that a loaded state dict was saved in."""
+    if model.squeeze is not None:
+        model.set_phase(Phase(int(model.squeeze.phase)))

@@ -1,0 +1,77 @@
+"""The rules for names of sources and for the scope of stock configs, used by data, model and loops alike."""
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch.nn import ModuleDict
+
+_SOURCE_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
+
+
+def check_source_name(name: str) -> str:
+    """Refuse a source name that would break loss keys, metric keys or the state dict.
+
+    Args:
+        name (str): Name of a source, a key of the configs' dicts by source.
+
+    Returns:
+        str: ``name`` itself.
+
+    Raises:
+        ValueError: If the name is no identifier of letters, digits and underscores, contains ``loss``
+            (``parse_losses`` of mmengine sums every key with "loss" in it) or is an attribute of ``nn.ModuleDict``.
+    """
+    if not isinstance(name, str) or not _SOURCE_NAME.fullmatch(name):
+        raise ValueError(f'Source name {name!r} must start with a letter and hold only letters, digits and "_": it '
+                         'becomes a part of parameter names, loss keys and metric keys. Rename the source.')
+    if 'loss' in name.lower():
+        raise ValueError(f'Source name {name!r} contains "loss": every value logged under it would be added to the '
+                         'training loss. Rename the source.')
+    if hasattr(ModuleDict, name):
+        raise ValueError(f'Source name {name!r} is an attribute of torch.nn.ModuleDict. Rename the source.')
+    return name
+
+
+def with_scope(cfg: Any) -> Any:
+    """Give a stock config the ``_scope_`` that the prefix of its ``type`` names.
+
+    mmengine resolves what a stock model, data set or metric builds inside (its data preprocessor, its pipeline) in
+    the default scope; with ``default_scope=None`` an unprefixed ``Resize`` would silently be mmcv's.
+
+    Args:
+        cfg (dict or list or object): A config with a prefixed ``type`` such as ``mmdet.CocoDataset``, or a list of
+            them. Anything without such a type is returned as it is.
+
+    Returns:
+        dict or list or object: A copy with ``_scope_`` set; an existing ``_scope_`` is kept.
+    """
+    if isinstance(cfg, (list, tuple)):
+        return type(cfg)(with_scope(c) for c in cfg)
+    if not isinstance(cfg, Mapping) or not isinstance(cfg.get('type'), str) or '.' not in cfg['type']:
+        return cfg
+    scoped = copy.copy(cfg)
+    scoped.setdefault('_scope_', cfg['type'].split('.', 1)[0])
+    return scoped
+
+
+def as_dict_by_source(cfg: Any, what: str) -> dict[str, Any]:
+    """Check that a setting is a non-empty dict by source and return it as a plain dict.
+
+    Args:
+        cfg (dict): Setting to check.
+        what (str): How the error names the setting, e.g. ``train_dataloader.dataset.sources``.
+
+    Returns:
+        dict: ``cfg`` with its order kept and its names checked.
+
+    Raises:
+        TypeError: If ``cfg`` is no dict.
+        ValueError: If it is empty or a source's name is not allowed.
+    """
+    if not isinstance(cfg, Mapping):
+        raise TypeError(f'{what} must be a dict with a key for each source, got {type(cfg).__name__}: {cfg!r}.')
+    if not cfg:
+        raise ValueError(f'{what} names no source. Give it at least one, e.g. {what}=dict(coco=...).')
+    return {check_source_name(name): value for name, value in cfg.items()}
