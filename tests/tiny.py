@@ -14,7 +14,8 @@ CHANNELS = (8, 16, 32, 64)
 
 def resnet(library: str = 'mmdet', **kwargs: Any) -> dict:
     """ResNet-18 of an eighth of the usual width."""
-    cfg = dict(type=f'{library}.ResNet', depth=18, base_channels=8, stem_channels=8, norm_eval=False)
+    cfg = dict(type=f'{library}.ResNet', depth=18, base_channels=8, stem_channels=8, norm_eval=False,
+               zero_init_residual=False)
     if library == 'mmpretrain':
         cfg.update(out_indices=(0, 1, 2, 3))
     return {**cfg, **kwargs}
@@ -80,8 +81,8 @@ def detector(num_classes: int = 2, backbone: Any = None, channels=CHANNELS) -> d
                       max_per_img=5))
 
 
-def xlearner(squeeze: bool = True, expanded: bool = True, **kwargs: Any) -> ConfigDict:
-    """Three tasks, a source each."""
+def xlearner(squeeze: Any = True, expanded: bool = True, **kwargs: Any) -> ConfigDict:
+    """Three tasks, a source each; ``squeeze`` may be its arguments."""
     cfg = dict(
         type='xlearner_mm.XLearner',
         backbone=dict(
@@ -93,7 +94,7 @@ def xlearner(squeeze: bool = True, expanded: bool = True, **kwargs: Any) -> Conf
             boxes=dict(task='det', model=detector()),
             maps=dict(task='seg', model=segmentor())))
     if squeeze:
-        cfg['squeeze'] = dict(student=resnet())
+        cfg['squeeze'] = dict(student=resnet()) if squeeze is True else squeeze
     return ConfigDict({**cfg, **kwargs})
 
 

@@ -2,9 +2,10 @@
 
 from .atomic_write import atomic_write
 from .keyed_random import Key, derive_seed, keyed_rng, seed_all
+from .launch import init_cpu_distributed
 from .naming import as_dict_by_source, check_source_name, with_scope
 
 __all__ = [
-    'Key', 'as_dict_by_source', 'atomic_write', 'check_source_name', 'derive_seed', 'keyed_rng', 'seed_all',
-    'with_scope'
+    'Key', 'as_dict_by_source', 'atomic_write', 'check_source_name', 'derive_seed', 'init_cpu_distributed', 'keyed_rng',
+    'seed_all', 'with_scope'
 ]

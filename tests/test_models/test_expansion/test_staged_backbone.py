@@ -1,0 +1,60 @@
+import pytest
+import torch
+from mmengine.registry import MODELS
+from tiny import CHANNELS, resnet
+from torch import nn
+
+from xlearner_mm.models.expansion import StageShape, build_staged_backbone, plain_pass
+
+pytestmark = pytest.mark.compat
+
+
+class OwnForward(MODELS.get('mmdet.ResNet')):
+
+    def forward(self, x):
+        return super().forward(x)
+
+
+def test_shapes_without_touching_any_state():
+    backbone = MODELS.build(resnet())
+    backbone.train()
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
+    assert build_staged_backbone(backbone).shapes() == [StageShape(c, 4 * 2**i) for i, c in enumerate(CHANNELS)]
+    assert all(torch.equal(v, before[k]) for k, v in backbone.state_dict().items())
+    assert all(m.training for m in backbone.modules())
+
+
+def test_plain_pass_restores_each_flag():
+    net = nn.Sequential(nn.BatchNorm2d(2), nn.BatchNorm2d(2)).train()
+    net[1].eval()
+    with plain_pass(net):
+        assert not any(m.training for m in net.modules())
+    assert net[0].training and not net[1].training
+
+
+def test_features_stop_at_last_and_pass_through_reconcile():
+    staged = build_staged_backbone(MODELS.build(resnet()))
+    seen = []
+
+    def reconcile(index, x):
+        seen.append(index)
+        return x + index
+
+    features = staged.features(torch.randn(1, 3, 64, 64), last=1, reconcile=reconcile)
+    assert seen == [0, 1] and [f.shape[1] for f in features] == [8, 16]
+
+
+def test_emit_vector_is_the_mean_over_positions():
+    staged = build_staged_backbone(MODELS.build(resnet()))
+    features = [torch.randn(2, c, 4, 4) for c in CHANNELS]
+    vectors = staged.emit(features, (1, 3), 'vector')
+    assert [v.shape for v in vectors] == [(2, 16), (2, 64)]
+    torch.testing.assert_close(vectors[1], features[3].mean((2, 3)))
+    assert staged.emit(features, (0, ), 'maps')[0] is features[0]
+
+
+def test_unsupported_backbones_are_refused_by_name():
+    with pytest.raises(ValueError, match='MobileNetV2.*Supported: .*mmdet:ResNet'):
+        build_staged_backbone(MODELS.build(dict(type='mmdet.MobileNetV2')))
+    with pytest.raises(ValueError, match='OwnForward'):
+        build_staged_backbone(OwnForward(18))

@@ -1,0 +1,47 @@
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from tiny import batch, classifier, detector, segmentor
+from torch import nn
+
+from xlearner_mm.models.branch import build_branch
+from xlearner_mm.models.label_check import check_labels
+
+MODELS_OF = dict(photos=classifier, boxes=detector, maps=segmentor)
+
+
+def model_of(source):
+    return build_branch(source, ConfigDict(MODELS_OF[source]()))
+
+
+@pytest.mark.parametrize('source', MODELS_OF)
+def test_labels_in_range_pass(source):
+    check_labels(source, batch(source)['data_samples'], model_of(source))
+
+
+def spoil(source, sample, value):
+    if source == 'photos':
+        sample.set_gt_label(value)
+    elif source == 'boxes':
+        sample.gt_instances.labels[0] = value
+    else:
+        sample.gt_sem_seg.data[0, 0, 0] = value
+
+
+@pytest.mark.parametrize('source, value, last', [('photos', 3, 2), ('photos', -1, 2), ('boxes', 2, 1), ('maps', 4, 3),
+                                                 ('maps', 254, 3)])
+def test_labels_out_of_range_are_named(source, value, last):
+    samples = batch(source)['data_samples']
+    spoil(source, samples[1], value)
+    with pytest.raises(ValueError, match=rf"Source '{source}': label {value} of {source}.png is outside 0\.\.{last}"):
+        check_labels(source, samples, model_of(source))
+
+
+def test_ignored_labels_and_unknown_heads_pass():
+    samples = batch('maps')['data_samples']
+    samples[0].gt_sem_seg.data.fill_(255)
+    check_labels('maps', samples, model_of('maps'))
+    check_labels('photos', batch('photos')['data_samples'], nn.Linear(1, 1))
+    empty = batch('boxes')['data_samples']
+    empty[0].gt_instances = empty[0].gt_instances[torch.zeros(2, dtype=torch.bool)]
+    check_labels('boxes', empty, model_of('boxes'))

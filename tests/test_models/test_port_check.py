@@ -1,0 +1,27 @@
+import pytest
+from mmengine.registry import MODELS
+from tiny import resnet
+
+from xlearner_mm.models import BackbonePort
+from xlearner_mm.models.expansion import build_staged_backbone
+from xlearner_mm.models.port_check import check_ports
+
+
+def staged(**kwargs):
+    return build_staged_backbone(MODELS.build(resnet(**kwargs)))
+
+
+def test_equal_backbones_pass():
+    check_ports('a', [BackbonePort()], [staged(), staged()])
+
+
+def test_a_student_that_differs_only_where_nobody_looks_passes():
+    deep = staged(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(0, 1, 2))
+    check_ports('a', [BackbonePort(out_indices=(2, ))], [staged(), deep])
+    with pytest.raises(ValueError, match="source 'a' wants out_indices=\\(3,\\), but a ResNet has the stages 0 to 2"):
+        check_ports('a', [BackbonePort(out_indices=(3, ))], [staged(), deep])
+
+
+def test_other_channels_are_refused():
+    with pytest.raises(ValueError, match=r"source 'a' reads \(8, 16\) channels.*student gives \(16, 32\)"):
+        check_ports('a', [BackbonePort(out_indices=(0, 1))], [staged(), staged(base_channels=16)])

@@ -1,0 +1,1 @@
+"""Command line tools, found by ``mim train xlearner_mm`` and ``mim run xlearner_mm <tool>``."""
