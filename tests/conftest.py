@@ -1,24 +1,20 @@
-"""What every test starts from: mmengine's globals cleared, few threads, stock libraries registered."""
-
-import logging
+"""What every test starts from: mmengine's globals cleared, one thread."""
 
 import pytest
 import torch
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.registry import DefaultScope
-from mmengine.visualization import Visualizer
+from toy import clear_mmengine, write_data
 
-torch.set_num_threads(2)
-
-
-def _clear() -> None:
-    for instances in (DefaultScope, MMLogger, MessageHub, Visualizer):
-        instances._instance_dict.clear()
-    logging.getLogger('mmengine').handlers.clear()
+torch.set_num_threads(1)  # the models are too small to gain from more, and the machine may be busy
 
 
 @pytest.fixture(autouse=True)
 def clean_mmengine():
-    _clear()
+    clear_mmengine()
     yield
-    _clear()
+    clear_mmengine()
+
+
+@pytest.fixture(scope='session')
+def toy_data(tmp_path_factory):
+    """Folder of the toy sources; tests must not change it."""
+    return write_data(tmp_path_factory.mktemp('toy'))

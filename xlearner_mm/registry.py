@@ -1,24 +1,44 @@
-"""The OpenMMLab registries that xlearner_mm adds its classes to, under the scope ``xlearner_mm``."""
+"""The OpenMMLab registries under the scope ``xlearner_mm``.
 
-from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import LOOPS as MMENGINE_LOOPS
-from mmengine.registry import MODEL_WRAPPERS as MMENGINE_MODEL_WRAPPERS
-from mmengine.registry import MODELS as MMENGINE_MODELS
+Some hold nothing of ours: a config that a user inherits by ``_base_ = 'xlearner_mm::...'`` is built in this scope, and
+mmengine warns for every kind of object whose registry it does not find there.
+"""
+
+from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
 
 SCOPE = 'xlearner_mm'
 
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['xlearner_mm.datasets'])
-DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope=SCOPE, locations=['xlearner_mm.datasets'])
-FUNCTIONS = Registry('function', parent=MMENGINE_FUNCTIONS, scope=SCOPE, locations=['xlearner_mm.datasets'])
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['xlearner_mm.engine'])
-LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['xlearner_mm.engine'])
-MODEL_WRAPPERS = Registry(
-    'model wrapper', parent=MMENGINE_MODEL_WRAPPERS, scope=SCOPE, locations=['xlearner_mm.engine'])
-MODELS = Registry('model', parent=MMENGINE_MODELS, scope=SCOPE, locations=['xlearner_mm.models'])
 
+def _child(name: str, location: str = 'xlearner_mm.utils') -> Registry:
+    """Make our registry under one of mmengine's root registries; ``location`` is what registers into it."""
+    parent = getattr(mmengine_registry, name)
+    return Registry(parent.name, parent=parent, scope=SCOPE, locations=[location])
+
+
+DATASETS = _child('DATASETS', 'xlearner_mm.datasets')
+DATA_SAMPLERS = _child('DATA_SAMPLERS', 'xlearner_mm.datasets')
+FUNCTIONS = _child('FUNCTIONS', 'xlearner_mm.datasets')
+HOOKS = _child('HOOKS', 'xlearner_mm.engine')
+LOOPS = _child('LOOPS', 'xlearner_mm.engine')
+MODELS = _child('MODELS', 'xlearner_mm.models')
+MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'xlearner_mm.engine')
+
+EVALUATOR = _child('EVALUATOR')
+INFERENCERS = _child('INFERENCERS')
+LOG_PROCESSORS = _child('LOG_PROCESSORS')
+METRICS = _child('METRICS')
+OPTIMIZERS = _child('OPTIMIZERS')
+OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS')
+OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS')
+PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS')
+RUNNERS = _child('RUNNERS')
+RUNNER_CONSTRUCTORS = _child('RUNNER_CONSTRUCTORS')
+TASK_UTILS = _child('TASK_UTILS')
+TRANSFORMS = _child('TRANSFORMS')
+VISBACKENDS = _child('VISBACKENDS')
+VISUALIZERS = _child('VISUALIZERS')
+WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS')
+
+# How the stages of a foreign backbone are run one by one; keys are `library:Class`.
 STAGED_BACKBONES = Registry('staged backbone', scope=SCOPE, locations=['xlearner_mm.models'])
-"""How the stages of a foreign backbone are run one by one; extend it to support a new family (``library:Class``)."""

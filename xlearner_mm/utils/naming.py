@@ -5,7 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch.nn import ModuleDict
+from mmengine.model import ModuleDict
+
+from xlearner_mm.registry import SCOPE
 
 _SOURCE_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
@@ -45,14 +47,16 @@ def with_scope(cfg: Any) -> Any:
             them. Anything without such a type is returned as it is.
 
     Returns:
-        dict or list or object: A copy with ``_scope_`` set; an existing ``_scope_`` is kept.
+        dict or list or object: A copy with ``_scope_`` set. An existing one is kept, except ours: mmengine puts it on
+        whatever a user inherits by ``_base_ = 'xlearner_mm::...'``.
     """
     if isinstance(cfg, (list, tuple)):
         return type(cfg)(with_scope(c) for c in cfg)
     if not isinstance(cfg, Mapping) or not isinstance(cfg.get('type'), str) or '.' not in cfg['type']:
         return cfg
     scoped = copy.copy(cfg)
-    scoped.setdefault('_scope_', cfg['type'].split('.', 1)[0])
+    if scoped.get('_scope_', SCOPE) == SCOPE:
+        scoped['_scope_'] = cfg['type'].split('.', 1)[0]
     return scoped
 
 
