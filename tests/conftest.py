@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from toy import clear_mmengine, write_data
 
 torch.set_num_threads(1)  # the models are too small to gain from more, and the machine may be busy

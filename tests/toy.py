@@ -13,6 +13,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 from PIL import Image
+
 from tiny import resnet, xlearner
 
 SIZE = 64

@@ -8,6 +8,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS
 from mmengine.structures import BaseDataElement
+
 from toy import data_sets, write_data
 
 

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import toy
 import torch
+
+import toy
 
 pytestmark = pytest.mark.compat
 

@@ -3,8 +3,8 @@ import copy
 import pytest
 import torch
 from mmengine.registry import MODELS
-from tiny import port, xlearner
 
+from tiny import port, xlearner
 from xlearner_mm.models import BackbonePort
 from xlearner_mm.models.branch import ports_of
 

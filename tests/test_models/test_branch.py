@@ -1,9 +1,9 @@
 import pytest
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS
-from tiny import classifier, detector, segmentor, xlearner
 from torch import nn
 
+from tiny import classifier, detector, segmentor, xlearner
 from xlearner_mm.models.branch import build_branch, class_head_of, parse_branch, ports_of
 
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
 from mmengine.config import ConfigDict
-from tiny import batch, classifier, detector, segmentor
 from torch import nn
 
+from tiny import batch, classifier, detector, segmentor
 from xlearner_mm.models.branch import build_branch
 from xlearner_mm.models.label_check import check_labels
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
+
 from tiny import batch, batches, xlearner
 
 

@@ -1,7 +1,7 @@
 import pytest
 from mmengine.registry import MODELS
-from tiny import resnet
 
+from tiny import resnet
 from xlearner_mm.models import BackbonePort
 from xlearner_mm.models.expansion import build_staged_backbone
 from xlearner_mm.models.port_check import check_ports

@@ -5,8 +5,8 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
-from tiny import batch, batches, classifier, detector, port, resnet, segmentor, xlearner
 
+from tiny import batch, batches, classifier, detector, port, resnet, segmentor, xlearner
 from xlearner_mm.models import Phase
 
 pytestmark = pytest.mark.compat

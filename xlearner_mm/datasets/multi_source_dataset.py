@@ -134,9 +134,9 @@ class MultiSourceDataset(Dataset):
         if (not isinstance(sample, dict) or 'inputs' not in sample
                 or not isinstance(sample.get('data_samples'), BaseDataElement)):
             got = f'a dict of {sorted(sample)}' if isinstance(sample, dict) else type(sample).__name__
-            raise TypeError(f'Source {source!r}: a sample must be a dict of inputs and a data element as data_samples, got '
-                            f"{got}. End its pipeline with the library's packing, e.g. mmdet.PackDetInputs, mmseg.PackSegInputs or "
-                            'mmpretrain.PackInputs.')
+            raise TypeError(f'Source {source!r}: a sample must be a dict of inputs and a data element as data_samples, '
+                            f"got {got}. End its pipeline with the library's packing, e.g. mmdet.PackDetInputs, "
+                            'mmseg.PackSegInputs or mmpretrain.PackInputs.')
         sample['data_samples'].set_metainfo(dict(source=source, task=self.tasks[source]))
         if skipped:
             sample['data_samples'].set_metainfo(dict(skipped=tuple(skipped)))

@@ -90,7 +90,7 @@ class MultiSourceDistributed(nn.Module):
         used = torch.tensor([p.grad is not None for p in parameters], dtype=torch.int32, device=parameters[0].device)
         all_reduce(used, 'max')
         gradients = []
-        for parameter, is_used in zip(parameters, used.tolist()):
+        for parameter, is_used in zip(parameters, used.tolist(), strict=True):
             if is_used:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
@@ -106,5 +106,5 @@ def _broadcast(tensors: Iterable[Tensor]) -> None:
     for group in by_type.values():
         flat = torch.cat([t.reshape(-1) for t in group])
         broadcast(flat, src=0)
-        for tensor, values in zip(group, flat.split([t.numel() for t in group])):
+        for tensor, values in zip(group, flat.split([t.numel() for t in group]), strict=True):
             tensor.copy_(values.view_as(tensor))

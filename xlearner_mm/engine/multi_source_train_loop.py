@@ -169,8 +169,8 @@ class MultiSourceTrainLoop(BaseLoop):
             count = sum(len(sample.get('skipped', ())) for sample in batch['data_samples'])
             if count:
                 self.skipped[source] = self.skipped.get(source, 0) + count
-                self.runner.logger.warning(f'Source {source!r}: {self.skipped[source]} unreadable samples skipped so '
-                                           'far; they are named in the warnings of the data set.')
+                self.runner.logger.warning(f'Source {source!r}: {self.skipped[source]} samples passed over so far, '
+                                           'unreadable ones (see the warnings above) or dropped by the pipeline.')
 
     def _validate_if_due(self) -> None:
         passed = sum(milestone <= self._iter for milestone in self.dynamic_milestones)

@@ -38,8 +38,8 @@ class MultiSourceValLoop(BaseLoop):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         self.tasks: dict[str, str] = model.tasks
         if set(loaders) != set(evaluators) or not set(loaders) <= set(self.tasks):
-            raise ValueError(f'val_dataloader has the sources {sorted(loaders)}, val_evaluator {sorted(evaluators)}, the '
-                             f'model {sorted(self.tasks)}. The first two must agree and be sources of the model.')
+            raise ValueError(f'val_dataloader has the sources {sorted(loaders)}, val_evaluator {sorted(evaluators)}, '
+                             f'the model {sorted(self.tasks)}. The first two must agree and be sources of the model.')
         super().__init__(runner, SourceLoaders({s: _build_loader(runner, cfg) for s, cfg in loaders.items()}))
         self.evaluators: dict[str, Evaluator] = {}
         for source, loader in self.dataloader.loaders.items():

@@ -20,7 +20,7 @@ def check_ports(source: str, ports: Sequence[BackbonePort], backbones: Sequence[
     """
     shapes = [backbone.shapes() for backbone in backbones]
     for port in ports:
-        for backbone, own in zip(backbones, shapes):
+        for backbone, own in zip(backbones, shapes, strict=True):
             name = type(backbone.backbone).__name__
             if port.output not in backbone.outputs:
                 raise ValueError(f'The port of source {source!r} wants output={port.output!r}, which a {name} does not '

@@ -37,7 +37,7 @@ def check_finite(totals: Mapping[str, Tensor], log_vars: Mapping[str, Tensor]) -
     """
     broken = (~torch.isfinite(torch.stack(list(totals.values())))).int()
     all_reduce(broken, 'max')  # all ranks stop together: one that stopped alone would leave the others waiting
-    bad = [source for source, flag in zip(totals, broken.tolist()) if flag]
+    bad = [source for source, flag in zip(totals, broken.tolist(), strict=True) if flag]
     if bad:
         parts = {key: float(value) for key, value in log_vars.items() if key.split('.', 1)[0] in bad}
         raise FloatingPointError(

@@ -53,7 +53,8 @@ class XLearner(BaseModel):
             tasks = self.backbone.tasks
         else:
             self._staged = build_staged_backbone(self.backbone)
-        self._cfgs = {s: parse_branch(s, cfg, tasks) for s, cfg in as_dict_by_source(branches, 'model.branches').items()}
+        branches = as_dict_by_source(branches, 'model.branches')
+        self._cfgs = {source: parse_branch(source, cfg, tasks) for source, cfg in branches.items()}
         self.branches = KeyedModuleDict()
         for source, cfg in self._cfgs.items():
             with keyed_rng(torch.initial_seed(), 'branches', source):
@@ -81,14 +82,14 @@ class XLearner(BaseModel):
 
     def _bind_ports(self) -> None:
         for source, cfg in self._cfgs.items():
-            backbones = [self.backbone.staged[cfg.task] if self._staged is None else self._staged]
-            models = [self.branches[source]]
+            readers = {self.branches[source]: [self.backbone.staged[cfg.task] if self._staged is None else self._staged]}
             if self.squeeze is not None:
-                (models if source in self.squeeze.branches else backbones).append(
-                    self.squeeze.branches[source] if source in self.squeeze.branches else self.squeeze.staged)
-            check_ports(source, ports_of(models[0]), backbones)
-            for port in (p for model in models for p in ports_of(model)):
-                port.bind(self, source)
+                in_squeeze = self.squeeze.branches[source] if source in self.squeeze.branches else self.branches[source]
+                readers.setdefault(in_squeeze, []).append(self.squeeze.staged)
+            for model, backbones in readers.items():
+                check_ports(source, ports_of(model), backbones)
+                for port in ports_of(model):
+                    port.bind(self, source)
 
     def init_weights(self) -> None:
         """Initialise every part under a key of its own: (seed, name of the part)."""

@@ -89,7 +89,7 @@ def _prove(network: nn.Module, state: dict[str, Tensor], cfg: Any, target: str) 
     trained = build_target(str(cfg['type']).split('.', 1)[0], cfg)
     trained.load_state_dict(state)
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    pairs = zip(stage_features(network, images), stage_features(trained, images))
+    pairs = zip(stage_features(network, images), stage_features(trained, images), strict=True)
     different = [i for i, (a, b) in enumerate(pairs) if not torch.equal(a, b)]
     if different:
         raise ValueError(f'The {type(network).__name__} of {target} loads the weights but gives other features at the '

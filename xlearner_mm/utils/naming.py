@@ -23,7 +23,8 @@ def check_source_name(name: str) -> str:
 
     Raises:
         ValueError: If the name is no identifier of letters, digits and underscores, contains ``loss``
-            (``parse_losses`` of mmengine sums every key with "loss" in it) or is an attribute of ``nn.ModuleDict``.
+            (``parse_losses`` of mmengine sums every key with "loss" in it) or is an attribute of mmengine's
+            ``ModuleDict``.
     """
     if not isinstance(name, str) or not _SOURCE_NAME.fullmatch(name):
         raise ValueError(f'Source name {name!r} must start with a letter and hold only letters, digits and "_": it '
@@ -31,8 +32,8 @@ def check_source_name(name: str) -> str:
     if 'loss' in name.lower():
         raise ValueError(f'Source name {name!r} contains "loss": every value logged under it would be added to the '
                          'training loss. Rename the source.')
-    if hasattr(ModuleDict, name):
-        raise ValueError(f'Source name {name!r} is an attribute of torch.nn.ModuleDict. Rename the source.')
+    if hasattr(ModuleDict(), name):
+        raise ValueError(f'Source name {name!r} is an attribute of ModuleDict. Rename the source.')
     return name
 
 
@@ -54,7 +55,7 @@ def with_scope(cfg: Any) -> Any:
         return type(cfg)(with_scope(c) for c in cfg)
     if not isinstance(cfg, Mapping) or not isinstance(cfg.get('type'), str) or '.' not in cfg['type']:
         return cfg
-    scoped = copy.copy(cfg)
+    scoped: Any = copy.copy(cfg)
     if scoped.get('_scope_', SCOPE) == SCOPE:
         scoped['_scope_'] = cfg['type'].split('.', 1)[0]
     return scoped

@@ -1,4 +1,4 @@
-"""Class names and colours of the six sources, in label order; configs quote them as ``metainfo``."""
+"""Class names and colours of the six sources, in label order, for the ``metainfo`` of configs."""
 
 # Names of the 17 classes of the IGBP legend as MCD12C1 numbers them (0 is water).
 LANDCOVER_SEG = (
@@ -19,13 +19,14 @@ COAST_DET_PALETTE = ((255, 200, 0), (0, 230, 255))
 TREE_DET = ('tree', )
 TREE_DET_PALETTE = ((255, 80, 60), )
 
-# Folder names of the classification, in the order in which mmpretrain sorts folders. `cls_folder` gives them.
-# The other classes of the legend have too few clear tiles: see `sources.landcover_cls` and README.md.
-LANDCOVER_CLS: tuple = ()
+# Folder names of the land-cover classification, sorted as mmpretrain sorts them: the classes of the legend with at
+# least `tile_rules.MIN_TILES` clear tiles in train.
+LANDCOVER_CLS = ('barren', 'cropland', 'evergreen_broadleaf_forest', 'grassland', 'mixed_forest', 'open_shrubland',
+                 'savanna', 'water', 'woody_savanna')
 
 DIGITS_CLS = tuple('0123456789')
 
 
 def cls_folder(igbp_class: int) -> str:
-    """Folder name of a class of the IGBP legend: ``'open_shrubland'`` for 7."""
+    """Folder name of a class of the IGBP legend, ``'open_shrubland'`` for 7."""
     return LANDCOVER_SEG[igbp_class].replace(' ', '_')

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from earth.cut_objects import Outline, polygon_area
+from earth.object_cutter import Outline, polygon_area
 from earth.geo import to_pixels
 from earth.packages import package_file
 
@@ -10,7 +10,7 @@ ISLAND, LAKE = 0, 1  # labels of `classes.COAST_DET`
 # GSHHG's levels: land, lake, island in a lake (pond in such an island: there is none that could be seen).
 LABEL_OF_LEVEL = {1: ISLAND, 2: LAKE, 3: ISLAND}
 
-MIN_AREA, MIN_FILL, MAX_SIDE = 16.0, 0.25, 128.0  # square pixels; polygon over box; pixels
+MIN_AREA, MIN_FILL, MAX_SIDE = 12.0, 0.25, 64.0  # square pixels; polygon over box; pixels, a tile
 IGNORED_AREA = 4.0  # below it nobody sees anything
 CONTINENT_SIDE = 512.0  # what is larger is no island
 

@@ -1,8 +1,8 @@
 """Who sees what: fixed longitude blocks, the same for every source that is cut from Blue Marble.
 
-A block is 18 degrees (270 pixels) wide. Its inner 256 pixels hold whole tiles of 32, 64 or 128 pixels; the 7 pixels
-on either side are used by nobody, so tiles of two blocks are at least 14 pixels (about 100 km at the equator) apart.
-Rows lie between 72 N and 56 S: beyond, the projection stretches too much and there is only ice.
+A block is 18 degrees (270 pixels) wide. Its inner 256 pixels hold whole tiles of 32 or 64 pixels; the 7 pixels on
+either side are used by nobody, so tiles of two blocks are at least 14 pixels (100 km at the equator) apart. Rows lie
+between 72 N and 56 S: beyond, the projection stretches pixels more than threefold, and most is ice.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from earth.geo import WIDTH
 BLOCK, MARGIN = 270, 7
 TOP, BOTTOM = 270, 2190  # rows of 72 N and 56 S
 SPLITS = ('train', 'val', 'transfer_train', 'transfer_val')
-HELD_OUT = range(2, 8)  # 144 W to 36 W: the Americas (Greenland's west, Alaska's west and Brazil's tip are cut off)
+HELD_OUT = range(2, 8)  # 144 W to 36 W: the Americas but for the west of Alaska and the tip of Brazil
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Window:
 
 
 def split_of_block(block: int) -> str:
-    """Split of a longitude block, counted from 180 W: the Americas are held out, of the rest each fourth is for val."""
+    """Split of a longitude block, counted from 180 W: the Americas are held out, of the rest every fourth is for val."""
     if not 0 <= block < WIDTH // BLOCK:
         raise ValueError(f'block {block} is outside 0 to {WIDTH // BLOCK - 1}')
     if block in HELD_OUT:
         return 'transfer_train' if block % 2 == 0 else 'transfer_val'
-    return 'val' if block % 4 == 2 else 'train'
+    return 'val' if block % 4 == 3 else 'train'
 
 
 def windows(split: str, size: int) -> Iterator[Window]:

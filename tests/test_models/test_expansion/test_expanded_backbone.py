@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS
+
 from tiny import resnet
 
 pytestmark = pytest.mark.compat

@@ -1,9 +1,9 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
-from tiny import CHANNELS, resnet
 from torch import nn
 
+from tiny import CHANNELS, resnet
 from xlearner_mm.models.expansion import StageShape, build_staged_backbone, plain_pass
 
 pytestmark = pytest.mark.compat

@@ -1,8 +1,8 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
-from tiny import resnet
 
+from tiny import resnet
 from xlearner_mm.models.expansion import build_staged_backbone
 
 pytestmark = pytest.mark.compat

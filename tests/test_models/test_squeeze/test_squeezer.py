@@ -1,8 +1,8 @@
 import pytest
 import torch
 from mmengine.registry import MODELS
-from tiny import batches, resnet, xlearner
 
+from tiny import batches, resnet, xlearner
 from xlearner_mm.models import Phase
 
 pytestmark = pytest.mark.compat

@@ -99,6 +99,6 @@ def _build_link(other: str, j: int, source: StageShape, receiver: str, i: int, t
     num_downsamples = math.log2(target.stride / source.stride)
     if num_downsamples < 0 or num_downsamples != int(num_downsamples):
         raise ValueError(f'Stage {j} of {other!r} (stride {source.stride}) cannot be linked into stage {i} of '
-                         f'{receiver!r} (stride {target.stride}) by blocks of stride 2. Use sub-backbones whose strides '
-                         'agree, or leave the stage out of reconciliation.stages.')
+                         f'{receiver!r} (stride {target.stride}) by blocks of stride 2. Use sub-backbones whose '
+                         'strides agree, or leave the stage out of reconciliation.stages.')
     return ReconciliationLayer(source.channels, target.channels, int(num_downsamples), **options)
