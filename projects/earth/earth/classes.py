@@ -6,7 +6,7 @@ LANDCOVER_SEG = (
     'deciduous broadleaf forest', 'mixed forest', 'closed shrubland', 'open shrubland', 'woody savanna', 'savanna',
     'grassland', 'wetland', 'cropland', 'urban', 'cropland mosaic', 'snow and ice', 'barren')
 LANDCOVER_SEG_PALETTE = (
-    (28, 74, 160), (5, 70, 10), (8, 106, 16), (85, 166, 10), (110, 205, 60), (49, 141, 70), (198, 176, 68),
+    (28, 74, 160), (10, 90, 100), (8, 106, 16), (85, 166, 10), (110, 205, 60), (49, 141, 70), (198, 176, 68),
     (220, 208, 140), (218, 222, 72), (251, 255, 19), (182, 255, 5), (39, 200, 170), (230, 130, 40), (225, 20, 20),
     (250, 190, 120), (235, 250, 255), (190, 160, 150))
 

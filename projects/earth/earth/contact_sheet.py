@@ -15,6 +15,7 @@ from earth.stock_formats import read_classification, read_detection, read_segmen
 from earth.tile_rules import thin
 
 COLUMNS = dict(cls=12, seg=12, det=6)  # a segmentation sample takes two: the image, and the labels over it
+TITLES = dict(cls=0.4, seg=0.05, det=0.05)  # inches above each row
 WIDTH, DPI = 14.0, 100
 OPACITY = 0.6
 DASHED, IGNORED = (0, (3, 2)), 'ignore region'
@@ -30,7 +31,7 @@ def draw_contact_sheet(folder: Path, source: Source, path: Path) -> None:
     """
     columns = COLUMNS[source.task]
     cell = WIDTH / columns
-    figure = Figure(figsize=(WIDTH, len(SPLITS) * (cell + 0.25) + 1.2), dpi=DPI, layout='constrained')
+    figure = Figure(figsize=(WIDTH, len(SPLITS) * (cell + TITLES[source.task]) + 0.9), dpi=DPI, layout='constrained')
     figure.suptitle(f'{folder.name}: samples of each split', fontsize=13)
     seen = set()
     for split, row in zip(SPLITS, figure.subplots(len(SPLITS), columns, squeeze=False), strict=True):

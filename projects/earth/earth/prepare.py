@@ -90,6 +90,7 @@ def _write_sources(root: Path) -> dict:
         draw_contact_sheet(root / name, source, sheet_path(root, name))
         records[name] = dict(task=source.task, classes=source.classes, split_rule=source.split_rule, counts=counts)
         elapsed = time.monotonic() - start
-        logger.info('      %s; %.0f s, about %.0f s left', ', '.join(f'{counts[split]["images"]} {split}' for split in SPLITS),
-                    elapsed, elapsed / number * (len(SOURCES) - number))
+        images = ', '.join(f'{counts[split]["images"]} {split}' for split in SPLITS)
+        logger.info('      %s; %.0f s, about %.0f s left', images, elapsed,
+                    elapsed / number * (len(SOURCES) - number))
     return records

@@ -11,6 +11,7 @@ import numpy as np
 from earth import classes, digits, gshhg, tile_rules, trees
 from earth.geo import blue_marble, land_cover, land_sea_mask
 from earth.object_cutter import ObjectCutter
+from earth.packages import package_file
 from earth.splits import SPLITS, windows
 
 SCENE, TILE, TREE_TILE = 32, 64, 128  # pixels of a tile: classification, maps and coast, photographs
@@ -72,7 +73,7 @@ def tree_samples() -> Iterator[Sample]:
     """Tiles of aerial photographs with at least one tree crown."""
     for part in trees.PARTS:
         image = trees.photograph(part.stem)
-        cutter = ObjectCutter(trees.crown_outlines(trees.package_file('deepforest', f'{part.stem}.xml')))
+        cutter = ObjectCutter(trees.crown_outlines(package_file('deepforest', f'{part.stem}.xml')))
         for window in trees.part_windows(part, image.shape[0], TREE_TILE):
             boxes = cutter.cut(window)
             if not all(box.ignore for box in boxes):

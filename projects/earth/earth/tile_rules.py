@@ -9,7 +9,7 @@ from earth.classes import LANDCOVER_SEG, LSMASK_SEG
 MIN_LAND = 0.25  # landcover_seg: share of the tile that is not water
 MAX_ONE_LABEL, MIN_LAKE = 0.97, 0.01  # lsmask_seg: there is a shore, or a lake
 DOMINANCE = 0.6  # landcover_cls: share of the tile's class
-MIN_TILES = 30  # landcover_cls: a class with fewer tiles in train is dropped
+MIN_TILES = 20  # landcover_cls: a class with fewer tiles in train is dropped
 OTHERS_PER_WATER = 5  # landcover_cls: other tiles for each tile of water, otherwise 78 % would be water
 
 
