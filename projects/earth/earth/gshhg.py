@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from earth.object_cutter import Outline, polygon_area
 from earth.geo import to_pixels
+from earth.geometry import polygon_area
+from earth.object_cutter import Outline
 from earth.packages import package_file
 
 ISLAND, LAKE = 0, 1  # labels of `classes.COAST_DET`

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from earth.geometry import clip_polygon, polygon_area, visible_box
 from earth.splits import Window
 
 VISIBLE = 0.5  # at least this share of an object's area lies in the tile, otherwise the piece is ignored
@@ -31,29 +32,6 @@ class Box:
     ignore: bool
 
 
-def polygon_area(polygon: np.ndarray) -> float:
-    """Area of a polygon ``(N, 2)`` by the shoelace formula; 0 if it is empty."""
-    x, y = polygon[:, 0], polygon[:, 1]
-    return 0.5 * abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
-
-
-def clip_polygon(polygon: np.ndarray, low: Sequence[float], high: Sequence[float]) -> np.ndarray:
-    """Part of a polygon ``(N, 2)`` inside an axis-parallel rectangle, by Sutherland and Hodgman, ``(M, 2)``.
-
-    Edges along the rectangle's sides may join parts that are apart; area and box of the part are right all the same.
-    """
-    for axis in (0, 1):
-        for bound, sign in ((low[axis], 1.0), (high[axis], -1.0)):
-            ends = np.roll(polygon, -1, axis=0)
-            start_depth, end_depth = sign * (polygon[:, axis] - bound), sign * (ends[:, axis] - bound)
-            crosses = (start_depth >= 0) != (end_depth >= 0)
-            share = np.divide(start_depth, start_depth - end_depth, out=np.zeros(len(polygon)), where=crosses)
-            # Every edge gives its start if that is inside, then its crossing if there is one.
-            points = np.stack([polygon, polygon + share[:, None] * (ends - polygon)], axis=1)
-            polygon = points[np.stack([start_depth >= 0, crosses], axis=1)]
-    return polygon
-
-
 class ObjectCutter:
     """Boxes of a picture's objects in any window of it.
 
@@ -75,11 +53,11 @@ class ObjectCutter:
 
     @staticmethod
     def _piece(outline: Outline, low: np.ndarray, size: int) -> Box | None:
-        part = clip_polygon(outline.polygon, low, low + size) - low
-        area = polygon_area(part)
-        if area == 0:
+        area = polygon_area(clip_polygon(outline.polygon, low, low + size))
+        corners = visible_box(outline.polygon, low, low + size)
+        if corners is None:
             return None
-        (x1, y1), (x2, y2) = part.min(0).tolist(), part.max(0).tolist()
+        (x1, y1), (x2, y2) = (corners - low).tolist()
         side = min(x2 - x1, y2 - y1)
         ignore = outline.ignore or side < MIN_SIDE or area < VISIBLE * polygon_area(outline.polygon)
         if side < 1 or (ignore and (x2 - x1) * (y2 - y1) > MAX_IGNORED * size**2):

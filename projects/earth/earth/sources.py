@@ -15,8 +15,8 @@ from earth.packages import package_file
 from earth.splits import SPLITS, windows
 
 SCENE, TILE, TREE_TILE = 32, 64, 128  # pixels of a tile: classification, maps and coast, photographs
-BY_BLOCK = ('18 degree longitude blocks from 180 W: 2 to 7 (the Americas) are held out, even ones transfer_train and odd '
-            'ones transfer_val; of the rest 3 modulo 4 is val, the others train')
+BY_BLOCK = ('18 degree longitude blocks from 180 W: 2 to 7 (the Americas) are held out, even ones transfer_train and '
+            'odd ones transfer_val; of the rest 3 modulo 4 is val, the others train')
 BY_PHOTOGRAPH = ('photograph: train YELL 528000, val OSBS 029 and SOAP 061, transfer YELL 541000, its right side '
                  'transfer_train and its left side transfer_val, 97 pixels apart')
 BY_FORM = 'order of the file, at ends of the written forms: 8 forms train, 2 val, 2 transfer_train, 2 transfer_val'

@@ -36,7 +36,7 @@ class Window:
 
 
 def split_of_block(block: int) -> str:
-    """Split of a longitude block, counted from 180 W: the Americas are held out, of the rest every fourth is for val."""
+    """Split of a longitude block, counted from 180 W: the Americas are held out, every fourth other one is for val."""
     if not 0 <= block < WIDTH // BLOCK:
         raise ValueError(f'block {block} is outside 0 to {WIDTH // BLOCK - 1}')
     if block in HELD_OUT:
