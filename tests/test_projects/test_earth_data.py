@@ -1,23 +1,19 @@
 """Data of projects/earth: geometry, splits, rules, atomic preparation, trivial baselines, and the real packages."""
 
 import json
-import sys
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'projects' / 'earth'))
-
-from earth import classes, digits, geo, gshhg, packages, prepare, sources, splits, tile_rules, trees, trivial  # noqa: E402
-from earth.geometry import clip_polygon, contains, polygon_area, visible_box  # noqa: E402
-from earth.object_cutter import Box, ObjectCutter, Outline  # noqa: E402
-from earth.sources import SOURCES, Sample, Source  # noqa: E402
-from earth.splits import SPLITS, Window  # noqa: E402
-from earth.stock_formats import WRITERS, read_detection  # noqa: E402
+from earth import classes, digits, geo, gshhg, packages, prepare, sources, splits, tile_rules, trees, trivial
+from earth.geometry import clip_polygon, contains, polygon_area, visible_box
+from earth.object_cutter import Box, ObjectCutter, Outline
+from earth.sources import SOURCES, Sample, Source
+from earth.splits import SPLITS, Window
+from earth.stock_formats import WRITERS, read_detection
 
 
 def has_packages() -> bool:
@@ -399,11 +395,12 @@ def test_real_maps_lie_on_the_imagery(real):
 
 
 def coast_agreement(root, label, dx, dy):
-    """Mean share of the land-sea mask's pixels in the boxes of a label that have this label, boxes moved by (dx, dy)."""
+    """Mean share of this label in the land-sea mask under the label's boxes, moved by (dx, dy) pixels."""
     mask, shares = geo.land_sea_mask(), []
     for split in SPLITS:
         table = read_detection(root / 'coast_det' / split)
-        origins = {image['id']: (int(image['file_name'][1:5]), int(image['file_name'][7:11])) for image in table['images']}
+        origins = {image['id']: [int(part[1:]) for part in image['file_name'].removesuffix('.png').split('_')]
+                   for image in table['images']}
         for annotation in table['annotations']:
             if annotation['category_id'] == label and not annotation['iscrowd']:
                 left, top, width, height = annotation['bbox']
@@ -416,8 +413,8 @@ def coast_agreement(root, label, dx, dy):
 @pytest.mark.parametrize('label', [1, 2])  # island boxes on the mask's land, lake boxes on its lakes
 def test_real_boxes_sit_on_islands_and_lakes(real, label):
     there = coast_agreement(real[0], label, 0, 0)
-    moved = {shift: coast_agreement(real[0], label, *shift) for shift in ((4, 0), (-4, 0), (0, 4), (0, -4))}
-    assert all(there > 1.3 * share for share in moved.values()), (there, moved)
+    moved = {shift: coast_agreement(real[0], label, *shift) for shift in ((1, 0), (-1, 0), (0, 1), (0, -1))}
+    assert there > max(moved.values()), (there, moved)
 
 
 def test_real_digit_splits_end_where_forms_end(real):
