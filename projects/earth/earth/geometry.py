@@ -1,8 +1,7 @@
 """Polygons against rectangles: area, clipping, and the box of the visible part."""
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def polygon_area(polygon: np.ndarray) -> float:
@@ -11,13 +10,14 @@ def polygon_area(polygon: np.ndarray) -> float:
     return 0.5 * abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))
 
 
-def clip_polygon(polygon: np.ndarray, low: Sequence[float], high: Sequence[float]) -> np.ndarray:
+def clip_polygon(polygon: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray:
     """Part of a polygon ``(N, 2)`` inside an axis-parallel rectangle, by Sutherland and Hodgman, ``(M, 2)``.
 
     Parts that are apart stay joined by edges along the rectangle's sides: right for the area, not for a box.
     """
+    bounds = np.array([low, high], float)
     for axis in (0, 1):
-        for bound, sign in ((low[axis], 1.0), (high[axis], -1.0)):
+        for bound, sign in zip(bounds[:, axis], (1.0, -1.0), strict=True):
             ends = np.roll(polygon, -1, axis=0)
             start_depth, end_depth = sign * (polygon[:, axis] - bound), sign * (ends[:, axis] - bound)
             crosses = (start_depth >= 0) != (end_depth >= 0)
@@ -37,21 +37,21 @@ def contains(polygon: np.ndarray, points: np.ndarray) -> np.ndarray:
     return (spans & (x < x1 + (y - y1) * slope)).sum(axis=1) % 2 == 1
 
 
-def visible_box(polygon: np.ndarray, low: Sequence[float], high: Sequence[float]) -> np.ndarray | None:
+def visible_box(polygon: np.ndarray, low: ArrayLike, high: ArrayLike) -> np.ndarray | None:
     """Box ``[[x1, y1], [x2, y2]]`` around what a rectangle shows of a polygon ``(N, 2)``, or None if it shows nothing.
 
     That part is spanned by the polygon's edges, each cut to the rectangle, and the rectangle's corners inside it.
     """
-    low, high = np.asarray(low, float), np.asarray(high, float)
+    bounds = np.array([low, high], float)
     steps = np.roll(polygon, -1, axis=0) - polygon
     flat = steps == 0
-    inside = (polygon >= low) & (polygon <= high)
-    times = np.stack([low - polygon, high - polygon]) / np.where(flat, 1, steps)
+    inside = (polygon >= bounds[0]) & (polygon <= bounds[1])
+    times = (bounds[:, None] - polygon) / np.where(flat, 1, steps)
     # Where along an edge it is inside: a flat one is so all the way or nowhere.
     enter = np.where(flat, np.where(inside, 0, np.inf), times.min(axis=0)).max(axis=1, initial=0)
     leave = np.where(flat, np.where(inside, 1, -np.inf), times.max(axis=0)).min(axis=1, initial=1)
     seen = enter <= leave
-    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])])
+    corners = np.array([[x, y] for x in bounds[:, 0] for y in bounds[:, 1]])
     points = np.concatenate([
         polygon[seen] + enter[seen, None] * steps[seen], polygon[seen] + leave[seen, None] * steps[seen],
         corners[contains(polygon, corners)]])

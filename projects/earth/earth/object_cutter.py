@@ -48,7 +48,7 @@ class ObjectCutter:
         """Boxes of the objects that reach into ``window``, each tight around what of the object is visible there."""
         low = np.array([window.x, window.y])
         touched = ((self.low < low + window.size) & (self.high > low)).all(axis=1)
-        boxes = [self._piece(self.outlines[index], low, window.size) for index in np.flatnonzero(touched)]
+        boxes = [self._piece(self.outlines[index], low, window.size) for index in np.flatnonzero(touched).tolist()]
         return [box for box in boxes if box is not None]
 
     @staticmethod

@@ -31,10 +31,9 @@ def read_record(root: Path) -> dict | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def is_current(root: Path) -> bool:
-    """Whether ``root`` holds what `prepare` would write now."""
-    record = read_record(root)
-    if record is None or record['fingerprint'] != fingerprint():
+def is_current(root: Path, record: dict) -> bool:
+    """Whether a data root with this record holds what `prepare` would write now."""
+    if record['fingerprint'] != fingerprint():
         return False
     return all((root / source / split).is_dir() for source in record['sources'] for split in SPLITS)
 
@@ -61,10 +60,11 @@ def prepare(root: Path) -> dict:
         FileExistsError: If ``root`` is not empty and was not made by this function.
     """
     root = root.resolve()
-    if is_current(root):
+    old_record = read_record(root)
+    if old_record is not None and is_current(root, old_record):
         logger.info('%s is up to date', root)
-        return read_record(root)
-    if read_record(root) is None and root.exists() and (not root.is_dir() or any(root.iterdir())):
+        return old_record
+    if old_record is None and root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise FileExistsError(f'{root} is not empty and holds no {RECORD}: remove it or choose another --out')
     partial, old = root.with_name(f'.{root.name}.partial'), root.with_name(f'.{root.name}.old')
     for leftover in (partial, old):

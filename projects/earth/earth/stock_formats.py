@@ -51,7 +51,7 @@ def write_segmentation(samples: Iterable[Sample], folder: Path, classes: Sequenc
         dict: For each split ``'images'`` and the number of labelled pixels of each class.
     """
     pixels = {split: np.zeros(len(classes), np.int64) for split in SPLITS}
-    images = Counter()
+    images: Counter = Counter()
     for split in SPLITS:
         for kind in ('img_dir', 'ann_dir'):
             (folder / split / kind).mkdir(parents=True)

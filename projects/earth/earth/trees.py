@@ -46,7 +46,7 @@ def crown_outlines(voc_xml: Path) -> list[Outline]:
     """Boxes of a VOC file as outlines; living and dead trees are one class."""
     outlines = []
     for box in ElementTree.parse(voc_xml).getroot().iterfind('object/bndbox'):
-        x1, y1, x2, y2 = (float(box.findtext(key)) for key in ('xmin', 'ymin', 'xmax', 'ymax'))
+        x1, y1, x2, y2 = (float(box.findtext(key, '')) for key in ('xmin', 'ymin', 'xmax', 'ymax'))
         x1, y1 = x1 - 1, y1 - 1  # VOC counts pixels from 1 and includes the last one
         outlines.append(Outline(np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]), label=0))
     return outlines

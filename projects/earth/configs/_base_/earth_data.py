@@ -10,6 +10,9 @@ landcover_palette = [[28, 74, 160], [10, 90, 100], [8, 106, 16], [85, 166, 10], 
                      [230, 130, 40], [225, 20, 20], [250, 190, 120], [235, 250, 255], [190, 160, 150]]
 landcover_metainfo = dict(classes=landcover_classes, palette=landcover_palette)
 lsmask_metainfo = dict(classes=('ocean', 'land', 'lake'), palette=[[20, 60, 150], [215, 190, 120], [60, 220, 240]])
+# Without it, mmpretrain numbers the classes by the folders that it finds, and a split may lack one.
+scene_classes = ('barren', 'cropland', 'evergreen_broadleaf_forest', 'grassland', 'mixed_forest', 'open_shrubland',
+                 'savanna', 'water', 'woody_savanna')
 coast_metainfo = dict(classes=('island', 'lake'), palette=[(255, 200, 0), (0, 230, 255)])
 tree_metainfo = dict(classes=('tree', ), palette=[(255, 80, 60)])
 
@@ -61,7 +64,8 @@ seg_test = [
 ]
 
 landcover_cls_data = dict(
-    type='mmpretrain.CustomDataset', data_root=data_root + 'landcover_cls', data_prefix='train', pipeline=cls_train)
+    type='mmpretrain.CustomDataset', data_root=data_root + 'landcover_cls', data_prefix='train',
+    metainfo=dict(classes=scene_classes), pipeline=cls_train)
 digits_cls_data = dict(
     type='mmpretrain.CustomDataset', data_root=data_root + 'digits_cls', data_prefix='train', pipeline=digit_train)
 coast_det_data = dict(
