@@ -1,5 +1,6 @@
 # Transfer: tree crowns of the held-out photograph, by a stock mmdet detector.
-# From an exported backbone: --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
+# From an exported backbone: --cfg-options
+#   model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
 _base_ = ['./_base_/earth_data.py', './_base_/earth_models.py', './_base_/earth_transfer.py']
 default_scope = 'mmdet'
 

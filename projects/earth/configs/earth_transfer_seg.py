@@ -1,5 +1,6 @@
 # Transfer: land cover of the held-out Americas, by a stock mmseg segmentor.
-# From an exported backbone: --cfg-options model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
+# From an exported backbone: --cfg-options
+#   model.backbone.init_cfg.type=Pretrained model.backbone.init_cfg.checkpoint=FILE
 _base_ = ['./_base_/earth_data.py', './_base_/earth_models.py', './_base_/earth_transfer.py']
 default_scope = 'mmseg'
 

@@ -1,0 +1,111 @@
+"""The whole of X-Learner on real images: data, expansion, squeeze, export, transfers, table and pictures."""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from earth.report import TRANSFERS, make_rows, markdown, write_table  # noqa: E402
+from earth.runs import CORES, finish, mim, start, train_command  # noqa: E402
+
+LIBRARIES = dict(cls='mmpretrain', det='mmdet', seg='mmseg')
+
+
+def prepare_data(data: Path, results: Path) -> None:
+    """Prepare the six sources."""
+    tool = Path(__file__).with_name('prepare_data.py')
+    finish(start([sys.executable, str(tool), '--out', str(data)], data, CORES), 'Preparing the data')
+
+
+def pretrain(data: Path, results: Path) -> None:
+    """Train the X-Learner: expansion and squeeze in one run."""
+    command = train_command('earth_xlearner.py', results / 'xlearner')
+    finish(start(command, data, CORES), 'Training the X-Learner')
+
+
+def export(data: Path, results: Path) -> None:
+    """Export the student for each library, with proof."""
+    checkpoint = (results / 'xlearner' / 'last_checkpoint').read_text()
+    for library in LIBRARIES.values():
+        out = str(backbone_file(results, library))
+        command = [mim(), 'run', 'xlearner_mm', 'export', checkpoint, out, '--to', library]
+        finish(start(command, data, CORES), f'Exporting to {library}')
+
+
+def backbone_file(results: Path, library: str) -> Path:
+    """File of the exported backbone for a library."""
+    return results / f'backbone_{library}.pth'
+
+
+def transfer(data: Path, results: Path) -> None:
+    """Fine-tune each stock model from scratch and from the exported backbone, the two side by side."""
+    for task, source in TRANSFERS.items():
+        begin = time.monotonic()
+        pretrained = {'model.backbone.init_cfg.type': 'Pretrained',
+                      'model.backbone.init_cfg.checkpoint': str(backbone_file(results, LIBRARIES[task]))}
+        runs = []
+        for name, options in (('scratch', {}), ('xlearner', pretrained)):
+            work_dir = results / f'transfer_{task}_{name}'
+            log = work_dir / 'output.log'
+            command = train_command(f'earth_transfer_{task}.py', work_dir, **options)
+            runs.append((start(command, data, max(1, CORES // 2), log), f'Transfer {task} from {name}', log))
+        for process, what, log in runs:
+            finish(process, what, log)
+        print(f'  {source} by {LIBRARIES[task]}: {time.monotonic() - begin:.0f} s', flush=True)
+
+
+def report(data: Path, results: Path) -> None:
+    """Write table and pictures, and say where they are."""
+    from earth.curves import draw_curves
+    from earth.predictions import draw_predictions
+
+    rows = make_rows(data, results)
+    table = write_table(rows, results)
+    draw_curves(results / 'xlearner', results / 'losses.png')
+    draw_predictions(results, results / 'predictions.png')
+    print(f'\n{markdown(rows)}')
+    for path in (table, results / 'losses.png', results / 'predictions.png', data / 'contact_sheets'):
+        print(f'  {path}')
+    worse = [f'{row.where} {row.source}' for row in rows if not row.beats_trivial]
+    if worse:
+        sys.exit(f'Not better than the trivial baseline: {", ".join(worse)}')
+
+
+STEPS: tuple[tuple[str, Callable[[Path, Path], None], float], ...] = (
+    ('Preparing six real sources', prepare_data, 0.3),
+    ('Pre-training: expansion, then squeeze', pretrain, 7.0),
+    ('Exporting the backbone, with proof', export, 0.7),
+    ('Transfers to stock models, scratch beside X-Learner', transfer, 4.0),
+    ('Table and pictures', report, 0.3),
+)
+
+
+def main() -> None:
+    """Run all steps."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--out', type=Path, default=Path('results'), help='results folder (default: %(default)s)')
+    parser.add_argument('--data', type=Path, default=Path('data/earth'), help='data root (default: %(default)s)')
+    args = parser.parse_args()
+    results, data = args.out.resolve(), args.data.resolve()
+    for old in [results / 'xlearner', *results.glob('transfer_*')]:
+        shutil.rmtree(old, ignore_errors=True)
+    results.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
+    for number, (title, step, _) in enumerate(STEPS, 1):
+        minutes = sum(s[2] for s in STEPS[number - 1:])
+        elapsed = (time.monotonic() - begin) / 60
+        print(f'\n[{number}/{len(STEPS)}] {title}; {elapsed:.1f} min gone, about {minutes:.0f} left on 2 cores',
+              flush=True)
+        try:
+            step(data, results)
+        except (FileNotFoundError, RuntimeError, ValueError) as error:
+            sys.exit(f'demo: {error}')
+    print(f'\nDone in {(time.monotonic() - begin) / 60:.1f} min. Results: {results}')
+
+
+if __name__ == '__main__':
+    main()
