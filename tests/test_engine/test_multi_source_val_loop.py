@@ -47,7 +47,7 @@ def test_hooks_see_one_validation(toy_data, tmp_path):
 def test_sources_must_agree(toy_data, tmp_path):
     cfg = toy.config(toy_data, tmp_path)
     cfg.val_evaluator.pop('maps')
-    with pytest.raises(ValueError, match=r"val_dataloader has the sources .*'maps'.*val_evaluator \['boxes', 'photos'\]"):
+    with pytest.raises(ValueError, match=r"val_dataloader has the sources .*val_evaluator \['boxes', 'photos'\]"):
         build(cfg)
     cfg = toy.config(toy_data, tmp_path)
     for part in (cfg.val_dataloader, cfg.val_evaluator):

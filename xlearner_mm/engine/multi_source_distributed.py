@@ -8,6 +8,7 @@ from mmengine.dist import all_reduce, all_reduce_params, broadcast
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
+from xlearner_mm.models import XLearner
 from xlearner_mm.registry import MODEL_WRAPPERS
 from xlearner_mm.utils import Key
 
@@ -21,10 +22,12 @@ class MultiSourceDistributed(nn.Module):
     so N ranks equal N batches in turn on one process.
 
     Args:
-        module (nn.Module): The :class:`XLearner`.
+        module (XLearner): The model.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    module: XLearner
+
+    def __init__(self, module: XLearner) -> None:
         super().__init__()
         self.module = module
         _broadcast([*module.parameters(), *module.buffers()])

@@ -18,7 +18,7 @@ class SourceLoaders:
 
     def __init__(self, loaders: Mapping[str, DataLoader]) -> None:
         for source, loader in loaders.items():
-            if len(loader.dataset) == 0:
+            if len(loader) == 0:
                 raise ValueError(f'The validation data of source {source!r} has no samples. Mend the paths and filters '
                                  f'in val_dataloader.{source}.dataset, or take the source out.')
         self.loaders = dict(loaders)

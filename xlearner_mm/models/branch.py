@@ -96,7 +96,7 @@ def ports_of(model: nn.Module) -> list[BackbonePort]:
     return [m for m in model.modules() if isinstance(m, BackbonePort)]
 
 
-def class_head_of(model: nn.Module) -> Optional[nn.Module]:
+def class_head_of(model: nn.Module) -> Any:
     """Find the head of a stock model that knows its number of classes.
 
     Args:

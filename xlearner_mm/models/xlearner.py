@@ -6,7 +6,7 @@ from typing import Any, Optional
 import torch
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
-from torch import Tensor, nn
+from torch import Tensor
 
 from xlearner_mm.registry import MODELS
 from xlearner_mm.utils import Key, as_dict_by_source, keyed_rng, seed_all, with_scope
@@ -19,6 +19,7 @@ from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
 from .phase import Phase
 from .port_check import check_ports
 from .source_step import backward_source, check_finite
+from .squeeze import Squeezer
 
 
 @MODELS.register_module()
@@ -45,6 +46,7 @@ class XLearner(BaseModel):
                  squeeze: Optional[dict[str, Any]] = None,
                  init_cfg: Optional[dict[str, Any]] = None) -> None:
         super().__init__(init_cfg=init_cfg)
+        self.backbone: Any
         with keyed_rng(torch.initial_seed(), 'backbone'):
             self.backbone = MODELS.build(with_scope(backbone))
         self._staged: Optional[StagedBackbone] = None
@@ -61,13 +63,13 @@ class XLearner(BaseModel):
                 self.branches[source] = build_branch(source, cfg.model)
         self.data_preprocessor = MultiSourceDataPreprocessor(
             {source: branch.data_preprocessor for source, branch in self.branches.items()})
-        self.squeeze = None if squeeze is None else self._build_squeeze(squeeze)
+        self.squeeze: Optional[Squeezer] = None if squeeze is None else self._build_squeeze(squeeze)
         self._phase = Phase.EXPANSION
         self._bind_ports()
         self.set_phase(Phase.EXPANSION)
         self.register_load_state_dict_post_hook(_follow_loaded_phase)
 
-    def _build_squeeze(self, squeeze: dict[str, Any]) -> nn.Module:
+    def _build_squeeze(self, squeeze: dict[str, Any]) -> Squeezer:
         if not isinstance(self.backbone, ExpandedBackbone):
             raise ValueError('model.squeeze needs an ExpandedBackbone as its teacher, got '
                              f'{type(self.backbone).__name__}. Take squeeze out, or use an ExpandedBackbone.')
@@ -82,7 +84,8 @@ class XLearner(BaseModel):
 
     def _bind_ports(self) -> None:
         for source, cfg in self._cfgs.items():
-            readers = {self.branches[source]: [self.backbone.staged[cfg.task] if self._staged is None else self._staged]}
+            expanded = self.backbone.staged[cfg.task] if self._staged is None else self._staged
+            readers = {self.branches[source]: [expanded]}
             if self.squeeze is not None:
                 in_squeeze = self.squeeze.branches[source] if source in self.squeeze.branches else self.branches[source]
                 readers.setdefault(in_squeeze, []).append(self.squeeze.staged)
@@ -151,8 +154,9 @@ class XLearner(BaseModel):
         Returns:
             BaseModel: Its model.
         """
-        overridden = self.phase is Phase.SQUEEZE and source in self.squeeze.branches
-        return self.squeeze.branches[source] if overridden else self.branches[source]
+        if self.squeeze is not None and self.phase is Phase.SQUEEZE and source in self.squeeze.branches:
+            return self.squeeze.branches[source]
+        return self.branches[source]
 
     def extract_features(self, x: Tensor, source: str, last: int) -> tuple[StagedBackbone, list[Tensor]]:
         """Run the backbone of the present phase on images of a source; ports call this.
@@ -165,7 +169,7 @@ class XLearner(BaseModel):
         Returns:
             tuple: The adapter of the backbone, and the outputs of its stages, each ``(N, C_i, H_i, W_i)``.
         """
-        if self.phase is Phase.SQUEEZE:
+        if self.squeeze is not None and self.phase is Phase.SQUEEZE:
             return self.squeeze.staged, self.squeeze(x, last)
         if self._staged is not None:
             return self._staged, self._staged.features(x, last)
@@ -198,7 +202,7 @@ class XLearner(BaseModel):
     def _source_losses(self, source: str, inputs: Tensor, data_samples: Any) -> dict[str, Any]:
         """Weighted losses of a source's branch and, in the squeeze phase, of its hints."""
         branch, cfg = self.branch(source), self._cfgs[source]
-        if self.phase is Phase.SQUEEZE:
+        if self.squeeze is not None and self.phase is Phase.SQUEEZE:
             with self.squeeze.recording() as passes:
                 losses = dict(branch(inputs, data_samples, mode='loss'))
             for images, features in passes:
@@ -282,7 +286,7 @@ class XLearner(BaseModel):
                 reduce_gradients()
             optim_wrapper.step()
             optim_wrapper.zero_grad()
-        return dict(loss=sum(totals.values()), **log_vars)
+        return dict(loss=torch.stack(list(totals.values())).sum(), **log_vars)
 
 
 def _weigh(key: str, value: Any, cfg: BranchCfg) -> Any:

@@ -47,7 +47,7 @@ def _in_eval(network: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def stage_features(network: nn.Module, images: Tensor) -> list[Tensor]:
+def stage_features(network: Any, images: Tensor) -> list[Tensor]:
     """Run a network as its own library does, as far as its stages.
 
     Args:

@@ -32,7 +32,9 @@ def start(command: list[str], data: Path, threads: int, log: Path | None = None)
         threads (int): Threads of torch.
         log (Path, optional): File for its output; by default it goes where ours goes.
     """
-    env = dict(os.environ, EARTH_DATA=str(data), OMP_NUM_THREADS=str(threads), PYTHONUNBUFFERED='1')
+    # Threads that wait must not spin: the data loader's workers need the cores too.
+    env = dict(os.environ, EARTH_DATA=str(data), OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY='PASSIVE',
+               PYTHONUNBUFFERED='1')
     env['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{env["PATH"]}'
     if log is None:
         return subprocess.Popen(command, env=env)

@@ -1,7 +1,6 @@
 """The backbone of the expansion stage."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Optional
 
 import torch
@@ -88,7 +87,7 @@ class ExpandedBackbone(BaseModule):
 
     def _expand(self, task: str, auxiliary: dict[str, list[Tensor]], x: Tensor, last: Optional[int]) -> list[Tensor]:
         others = {source: auxiliary[source] for source in self.reconciliation.sources_of(task)}
-        return self.staged[task].features(x, last, partial(self.reconciliation, task, others))
+        return self.staged[task].features(x, last, lambda stage, y: self.reconciliation(task, others, stage, y))
 
     def _auxiliary(self, x: Tensor, tasks: Iterable[str], last: Optional[int]) -> dict[str, list[Tensor]]:
         """Plain features of some sub-backbones, up to the last stage that a link reads."""
