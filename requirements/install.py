@@ -28,6 +28,8 @@ REQUIREMENTS = ROOT / 'requirements'
 VENVS = dict(modern='.venv', classic='.venv-classic')
 PYTHONS = dict(modern=((3, 10), (3, 13)), classic=((3, 10), (3, 11)))
 MMCV = dict(modern='onedl-mmcv', classic='mmcv')
+# CUDA that torch is built for: mmcv's CUDA ops need a compiler of the same major version.
+CUDA = dict(modern='13', classic='12')
 # onedl-mmcv asks for C++17, the headers of its torch for C++20; of several flags the compiler takes the last.
 CXX_FLAGS = dict(modern='-std=c++20 -g0 -O1', classic='-g0 -O1')
 NVCC_FLAGS = dict(modern='-std=c++20', classic='')
@@ -115,7 +117,8 @@ def check_machine(venv: Path, needs_compiler: bool) -> None:
     needed = dict(NEEDED_GB)
     if (venv / '.stage-torch').is_file():  # what takes the room is there already
         needed.update(environment=2.0, temporary=1.0, cache=1.0)
-    _check_room(dict(environment=venv, temporary=Path(tempfile.gettempdir()), cache=_cache()), needed)
+    cache = Path(os.environ.get('PIP_CACHE_DIR') or _cache())
+    _check_room(dict(environment=venv, temporary=Path(tempfile.gettempdir()), cache=cache), needed)
 
 
 def _check_compiler() -> None:
@@ -194,17 +197,22 @@ def _last_line(log: Path) -> str:
     return next((line.strip()[:100] for line in reversed(lines) if line.strip()), '')
 
 
-def cuda_tag() -> str:
+def cuda_tag(stack: str) -> str:
     """Say for which devices mmcv is built.
 
+    Args:
+        stack (str): The stack.
+
     Returns:
-        str: ``cpu``, or ``cu`` and the version of a CUDA compiler where there is one and a device.
+        str: ``cpu``, or ``cu`` and the version of a CUDA compiler where there is one that fits torch, and a device.
     """
     nvcc, smi = shutil.which('nvcc'), shutil.which('nvidia-smi')
     if nvcc is None or smi is None or subprocess.run([smi], capture_output=True).returncode:
         return 'cpu'
     version = re.search(r'release ([\d.]+)', subprocess.run([nvcc, '--version'], capture_output=True, text=True).stdout)
-    return f'cu{version.group(1)}' if version else 'cpu'
+    if version is None or version.group(1).split('.')[0] != CUDA[stack]:
+        return 'cpu'
+    return f'cu{version.group(1)}'
 
 
 def wheel_folder(stack: str) -> Path:
@@ -217,8 +225,8 @@ def wheel_folder(stack: str) -> Path:
         Path: The folder; it need not exist.
     """
     pins = read_pins(stack)
-    key = '-'.join([pins[MMCV[stack]], pins['torch'], sysconfig.get_python_version(), cuda_tag(), platform.system(),
-                    platform.machine()])
+    key = '-'.join([pins[MMCV[stack]], pins['torch'], sysconfig.get_python_version(), cuda_tag(stack),
+                    platform.system(), platform.machine()])
     return _cache() / 'xlearner_mm' / 'wheels' / key.replace('==', '-').lower()
 
 
@@ -255,7 +263,7 @@ def build_wheel(stack: str, venv: Path, log: Path) -> Path:
         out = Path(temporary, 'wheels')
         mmcv = read_pins(stack)[MMCV[stack]]
         run(_pip(venv, 'wheel', '-v', '--no-deps', '--no-build-isolation', '-w', str(out), mmcv), log,
-            'Building mmcv from source (5 to 10 minutes, once for this machine)', env)
+            'Building mmcv from source (5 to 15 minutes, once for this machine)', env)
         if find_wheel(stack) is None:
             os.replace(out, folder)
     wheel = find_wheel(stack)
@@ -270,8 +278,8 @@ def _build_env(stack: str, venv: Path, compiler: Path) -> dict[str, str]:
     jobs = max(1, min(os.cpu_count() or 1, os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2_000_000_000))
     env = dict(CXX=str(compiler), MMCV_WITH_OPS='1', MAX_JOBS=os.environ.get('MAX_JOBS') or str(jobs),
                PATH=f'{venv / "bin"}{os.pathsep}{os.environ["PATH"]}')
-    if cuda_tag() == 'cpu':
-        # A device without a CUDA compiler must not be seen: mmcv would ask for the compiler.
+    if cuda_tag(stack) == 'cpu':
+        # A device without a fitting CUDA compiler must not be seen: mmcv would ask for the compiler.
         return dict(env, FORCE_CUDA='0', CUDA_VISIBLE_DEVICES='')
     return dict(env, FORCE_CUDA='1', NVCC_APPEND_FLAGS=NVCC_FLAGS[stack])
 
@@ -338,7 +346,9 @@ def install(stack: str) -> None:
     def make_venv() -> None:
         shutil.rmtree(venv, ignore_errors=True)
         venv.mkdir()
-        run([sys.executable, '-m', 'venv', str(venv)], log, f'Making {venv.name} with Python {python}')
+        # Not sys.executable, which may be the one in the environment that was just removed.
+        interpreter = getattr(sys, '_base_executable', sys.executable)
+        run([interpreter, '-m', 'venv', str(venv)], log, f'Making {venv.name} with Python {python}')
 
     stage(venv, 'venv', python, make_venv)
     needs = [line for name, line in read_pins(stack).items() if name in BUILD_NEEDS]

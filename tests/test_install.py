@@ -20,15 +20,20 @@ STACKS = ('modern', 'classic')
 pytestmark = pytest.mark.compat
 
 
-@pytest.fixture
-def install(monkeypatch, tmp_path):
-    """The installer as a module, its cache below ``tmp_path``, on a machine that seems to have all it needs."""
+def load_installer():
     spec = importlib.util.spec_from_file_location('install', ROOT / 'requirements' / 'install.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def install(monkeypatch, tmp_path):
+    """The installer as a module, its cache below ``tmp_path``, on a machine that seems to have all it needs."""
+    module = load_installer()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.delenv('CXX', raising=False)
-    monkeypatch.setattr(module, 'cuda_tag', lambda: 'cpu')
+    monkeypatch.setattr(module, 'cuda_tag', lambda stack: 'cpu')
     monkeypatch.setattr(module.shutil, 'which', lambda name, path=None: f'/usr/bin/{name}')
     monkeypatch.setattr(module.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=100e9))
     monkeypatch.setattr(module.sysconfig, 'get_paths', lambda: dict(include=str(tmp_path)))
@@ -100,7 +105,7 @@ def test_the_installer_parses_on_an_old_python():
 
 def test_the_cache_tells_apart_what_a_wheel_depends_on(install, monkeypatch, tmp_path):
     folders = {install.wheel_folder('modern'), install.wheel_folder('classic')}
-    monkeypatch.setattr(install, 'cuda_tag', lambda: 'cu13.0')
+    monkeypatch.setattr(install, 'cuda_tag', lambda stack: 'cu13.0')
     folders.add(install.wheel_folder('modern'))
     monkeypatch.setattr(install.sysconfig, 'get_python_version', lambda: '3.99')
     folders.add(install.wheel_folder('modern'))
@@ -146,10 +151,21 @@ def test_mmcv_is_built_into_the_cache(stack, line, install, monkeypatch, tmp_pat
 def test_a_cuda_machine_builds_the_cuda_ops(install, monkeypatch, tmp_path):
     seen = []
     fake_build(install, monkeypatch, seen)
-    monkeypatch.setattr(install, 'cuda_tag', lambda: 'cu13.0')
+    monkeypatch.setattr(install, 'cuda_tag', lambda stack: 'cu13.0')
     wheel = install.build_wheel('modern', tmp_path / '.venv', tmp_path / 'log')
     assert '-cu13.0-' in wheel.parent.name
     assert seen[0][1]['FORCE_CUDA'] == '1' and 'CUDA_VISIBLE_DEVICES' not in seen[0][1]
+
+
+@pytest.mark.parametrize(('nvcc', 'device', 'tags'), [
+    ('13.1', True, ['cu13.1', 'cpu']), ('12.4', True, ['cpu', 'cu12.4']), ('13.1', False, ['cpu', 'cpu']),
+    (None, True, ['cpu', 'cpu'])])
+def test_cuda_ops_need_a_device_and_the_compiler_that_torch_was_built_with(nvcc, device, tags, monkeypatch):
+    module = load_installer()
+    monkeypatch.setattr(module.shutil, 'which', lambda name: nvcc if name == 'nvcc' else name)
+    monkeypatch.setattr(module.subprocess, 'run', lambda command, **_: SimpleNamespace(
+        returncode=int(not device), stdout=f'Cuda compilation tools, release {nvcc}, V{nvcc}.1'))
+    assert [module.cuda_tag(stack) for stack in STACKS] == tags
 
 
 def test_a_build_without_a_wheel_is_an_error(install, monkeypatch, tmp_path):

@@ -47,6 +47,24 @@ def test_an_unsupported_version_is_named(found, monkeypatch):
         register_all_modules()
 
 
+@pytest.mark.parametrize('stack', STACKS)
+def test_torch_and_torchvision_must_fit(stack, monkeypatch):
+    pretend(monkeypatch, {**low_versions(stack), 'torchvision': '0.20.1'})
+    low = STACKS[stack]['torchvision'].low
+    with pytest.raises(ImportError, match=rf'torchvision is torchvision 0\.20\.1, wanted torchvision>={low},<'):
+        check_libraries()
+
+
+@pytest.mark.parametrize('stack, extra, message', [
+    ('modern', 'mmsegmentation', 'mmseg is installed twice, by mmsegmentation and by onedl-mmsegmentation, one over'),
+    ('classic', 'onedl-mmengine', 'mmengine is installed twice, by mmengine and by onedl-mmengine, one over'),
+])
+def test_a_library_that_is_installed_over_another_is_refused(stack, extra, message, monkeypatch):
+    pretend(monkeypatch, {**low_versions(stack), extra: '1.2.2'})
+    with pytest.raises(ImportError, match=f'{message}.*Uninstall both'):
+        check_libraries()
+
+
 def test_register_all_modules():
     register_all_modules()
     for name in ('xlearner_mm.XLearner', 'mmdet.FCOS', 'mmseg.EncoderDecoder', 'mmpretrain.ImageClassifier'):

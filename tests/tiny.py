@@ -81,6 +81,37 @@ def detector(num_classes: int = 2, backbone: Any = None, channels=CHANNELS) -> d
                       max_per_img=5))
 
 
+def two_stage_detector(num_classes: int = 2, channels=CHANNELS) -> dict:
+    anchors = dict(type='mmdet.AnchorGenerator', scales=[4], ratios=[1.0], strides=[8, 16, 32])
+    coder = dict(type='mmdet.DeltaXYWHBBoxCoder')
+    assigner = dict(type='mmdet.MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0.3)
+    return dict(
+        type='mmdet.FasterRCNN',
+        data_preprocessor=dict(
+            type='mmdet.DetDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3, pad_size_divisor=32),
+        backbone=port(),
+        neck=dict(type='mmdet.FPN', in_channels=list(channels), out_channels=8, start_level=1, num_outs=3),
+        rpn_head=dict(type='mmdet.RPNHead', in_channels=8, feat_channels=8, anchor_generator=anchors,
+                      bbox_coder=coder),
+        roi_head=dict(
+            type='mmdet.StandardRoIHead',
+            bbox_roi_extractor=dict(
+                type='mmdet.SingleRoIExtractor', roi_layer=dict(type='RoIAlign', output_size=3, sampling_ratio=0),
+                out_channels=8, featmap_strides=[8, 16, 32]),
+            bbox_head=dict(
+                type='mmdet.Shared2FCBBoxHead', in_channels=8, fc_out_channels=16, roi_feat_size=3,
+                num_classes=num_classes, bbox_coder=coder)),
+        train_cfg=dict(
+            rpn=dict(assigner=assigner, allowed_border=-1, pos_weight=-1, sampler=dict(
+                type='mmdet.RandomSampler', num=16, pos_fraction=0.5, add_gt_as_proposals=False)),
+            rpn_proposal=dict(nms_pre=50, max_per_img=20, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
+            rcnn=dict(assigner=assigner, sampler=dict(type='mmdet.RandomSampler', num=8, pos_fraction=0.5),
+                      pos_weight=-1)),
+        test_cfg=dict(
+            rpn=dict(nms_pre=50, max_per_img=20, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
+            rcnn=dict(score_thr=0.0, nms=dict(type='nms', iou_threshold=0.5), max_per_img=5)))
+
+
 def xlearner(squeeze: Any = True, expanded: bool = True, **kwargs: Any) -> ConfigDict:
     """Three tasks, a source each; ``squeeze`` may be its arguments."""
     cfg = dict(

@@ -2,7 +2,7 @@
 
 import importlib
 from importlib.metadata import PackageNotFoundError, version
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from mmengine.registry import init_default_scope
 from mmengine.utils import digit_version
@@ -24,6 +24,7 @@ class Library(NamedTuple):
 STACKS: dict[str, dict[str, Library]] = dict(
     modern=dict(
         torch=Library('torch', '2.14', '2.15'),
+        torchvision=Library('torchvision', '0.29', '0.30'),
         mmengine=Library('onedl-mmengine', '0.10.12', '0.11'),
         mmcv=Library('onedl-mmcv', '2.3.6', '2.4'),
         mmdet=Library('onedl-mmdetection', '3.5.1', '3.6'),
@@ -31,6 +32,7 @@ STACKS: dict[str, dict[str, Library]] = dict(
         mmpretrain=Library('onedl-mmpretrain', '1.3.6', '1.4')),
     classic=dict(
         torch=Library('torch', '2.1', '2.2'),
+        torchvision=Library('torchvision', '0.16', '0.17'),
         mmengine=Library('mmengine', '0.10.7', '0.11'),
         mmcv=Library('mmcv', '2.1.0', '2.2'),
         mmdet=Library('mmdet', '3.3.0', '3.4'),
@@ -48,8 +50,10 @@ def check_libraries() -> str:
         str: Its name, a key of ``STACKS``.
 
     Raises:
-        ImportError: If no stack is whole; names each library that is missing or of another version.
+        ImportError: If no stack is whole, or a library is there twice; names each that is missing, of another version
+            or installed over another.
     """
+    _refuse_doubles()
     problems = {stack: _problems_of(libraries) for stack, libraries in STACKS.items()}
     for stack, found in problems.items():
         if not found:
@@ -60,12 +64,28 @@ def check_libraries() -> str:
                       f'{"; ".join(problems[stack])}. Supported stacks, one of which must be whole: {other}.')
 
 
+def _refuse_doubles() -> None:
+    """Refuse two distributions of one module: the files are those of the one that was installed last."""
+    for module in STACKS['modern']:
+        found = sorted({libraries[module].distribution for libraries in STACKS.values()
+                        if _version_of(libraries[module]) is not None})
+        if len(found) > 1:
+            raise ImportError(f'{module} is installed twice, by {" and by ".join(found)}, one over the other. '
+                              'Uninstall both, then install the one of your stack again.')
+
+
+def _version_of(library: Library) -> Optional[str]:
+    try:
+        return version(library.distribution)
+    except PackageNotFoundError:
+        return None
+
+
 def _problems_of(libraries: dict[str, Library]) -> list[str]:
     problems = []
     for module, library in libraries.items():
-        try:
-            found = version(library.distribution)
-        except PackageNotFoundError:
+        found = _version_of(library)
+        if found is None:
             problems.append(f'{module} is missing, wanted {library}')
             continue
         # A local part such as +cu121 says how it was built, not what is in it.

@@ -4,22 +4,25 @@ Exits 1 if a limit is missed. One thread. The road from a fresh clone is measure
 """
 
 import argparse
-import json
+import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
 
 import torch  # noqa: E402
-from mmengine.config import Config, ConfigDict  # noqa: E402
+import torchvision  # noqa: E402
+from measure import Measure, report  # noqa: E402
+from mmengine.config import Config  # noqa: E402
 from mmengine.optim import OptimWrapper  # noqa: E402
 from mmengine.registry import MODELS  # noqa: E402
 
@@ -27,18 +30,10 @@ import tiny  # noqa: E402
 import toy  # noqa: E402
 from test_engine.test_resume import run_file  # noqa: E402
 from test_models.test_expansion.test_expanded_backbone import TASKS, build, naive_figure_2a  # noqa: E402
-from xlearner_mm.models import Phase  # noqa: E402
+from xlearner_mm.models import Phase, XLearner  # noqa: E402
 from xlearner_mm.setup_env import check_libraries, register_all_modules  # noqa: E402
 from xlearner_mm.transfer import TARGETS, export_backbone  # noqa: E402
-
-
-class Measure(NamedTuple):
-    """A figure, the most that it may be, and what it was compared with."""
-
-    name: str
-    value: float
-    limit: float
-    against: str
+from xlearner_mm.utils import with_scope  # noqa: E402
 
 
 def reconciliation() -> Iterator[Measure]:
@@ -69,6 +64,11 @@ def reconciliation() -> Iterator[Measure]:
     yield Measure("parameters that another task's loss reaches", leaks, 0, "the other tasks' sub-backbones")
 
 
+def failed(code: int) -> int:
+    """1 for any exit code but 0; that of a killed process is negative."""
+    return int(code != 0)
+
+
 def resume(work: Path) -> Iterator[Measure]:
     """Runs that are killed and resumed, against one that is not."""
     data = toy.write_data(work / 'data')
@@ -92,41 +92,67 @@ def resume(work: Path) -> Iterator[Measure]:
 
 
 def exports(work: Path) -> Iterator[Measure]:
-    """Exported students; the export itself compares features and refuses if they differ."""
+    """Exported students, loaded as their users load them; and a target that cannot load one."""
     full = dict(base_channels=64, stem_channels=64)
-    cfg = ConfigDict(model=tiny.xlearner(
-        backbone=dict(type='xlearner_mm.ExpandedBackbone',
-                      sub_backbones={task: tiny.resnet(**full) for task in TASKS}),
-        branches=dict(photos=dict(task='cls', model=tiny.classifier(channels=512))),
-        squeeze=dict(student=tiny.resnet(**full))))
+    model = save_checkpoint(work / 'run.pth', full)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = model.squeeze.staged.features(images)[-1].mean((2, 3))
+    for target in TARGETS:
+        out = export_backbone(work / 'run.pth', work / f'{target}.pth', target)
+        if target == 'torchvision':
+            stock = torchvision.models.resnet18(weights=None)
+            keys = stock.load_state_dict(torch.load(out, weights_only=True), strict=False)
+            stock.fc = torch.nn.Identity()
+            unmatched = {*keys.missing_keys, *keys.unexpected_keys} - {'fc.weight', 'fc.bias'}
+        else:
+            stock = MODELS.build(with_scope(dict(type=f'{target}.ResNet', depth=18)))
+            keys = stock.load_state_dict(torch.load(out, weights_only=True)['state_dict'], strict=False)
+            unmatched = {*keys.missing_keys, *keys.unexpected_keys}
+        stock.eval()
+        yield Measure(f'export to {target}: missing and unexpected keys', len(unmatched), 0, f'{target} ResNet-18')
+        with torch.no_grad():
+            features = stock(images)
+        features = features if target == 'torchvision' else features[-1].mean((2, 3))
+        yield Measure(f'export to {target}: largest difference of features', (features - expected).abs().max().item(),
+                      1e-6, 'the trained student')
+    save_checkpoint(work / 'deep.pth', dict(full, deep_stem=True))
+    try:
+        export_backbone(work / 'deep.pth', work / 'wrong.pth', 'torchvision')
+        listed = False
+    except ValueError as error:
+        listed = 'conv1.weight' in str(error) and 'stem.0.weight' in str(error)
+    yield Measure('wrong target: exports that are written, or errors without the keys',
+                  int(not listed or (work / 'wrong.pth').exists()), 0, 'a ResNet with a deep stem, for torchvision')
+
+
+def save_checkpoint(path: Path, student: dict) -> XLearner:
+    """Save a checkpoint whose student has the full width, and give its model."""
+    cfg = Config(dict(model=tiny.xlearner(
+        branches=dict(photos=dict(task='cls', model=tiny.classifier())),
+        squeeze=dict(student=tiny.resnet(**student), branches=dict(photos=tiny.classifier(channels=512))))))
     model = MODELS.build(cfg.model)
     model.set_phase(Phase.SQUEEZE)
-    text = Config(cfg.to_dict()).pretty_text
-    torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=text)), work / 'run.pth')
-    for target in TARGETS:
-        try:
-            export_backbone(work / 'run.pth', work / f'{target}.pth', target)
-            failed = 0
-        except ValueError as error:
-            print(error)
-            failed = 1
-        yield Measure(f'export to {target}: keys missing, unexpected, or features that differ', failed, 0,
-                      f'stock {target} ResNet-18')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text)), path)
+    return model.eval()
 
 
 def bad_inputs(work: Path) -> Iterator[Measure]:
-    """Broken data and settings: each must end in an error that names the source."""
+    """Broken data and settings: each must end in an error that names the source and the mend."""
     data = toy.write_data(work / 'good')
-    saved = work / 'bad/iter_1.pth'
+    cfg = toy.config(data, work / 'bad', 1, 2)
+    toy.train(cfg)
+    saved = {name: (work / 'bad' / name).read_bytes() for name in ('expansion.pth', 'iter_2.pth', 'last_checkpoint')}
 
-    def attempt(change: Callable[[Config], None], root: Path = data) -> bool:
-        """Whether a changed run fails with the source's name."""
-        cfg = toy.config(root, work / 'bad', 3, 6, save_every=1)
+    def attempt(message: str, change: Callable[[Config], None], root: Path = data) -> bool:
+        """Whether a changed run fails with this message."""
+        cfg = toy.config(root, work / 'bad', 3, 6)
         change(cfg)
         try:
             toy.train(cfg)
         except Exception as error:
-            return 'photos' in str(error) or 'my_loss' in str(error)
+            return re.search(message, str(error), re.DOTALL) is not None
         return False
 
     def rename(cfg: Config) -> None:
@@ -147,18 +173,23 @@ def bad_inputs(work: Path) -> Iterator[Measure]:
     for path in (empty / 'photos/train').rglob('*.png'):
         path.unlink()
     cases: dict[str, bool] = {
-        'no samples': attempt(lambda cfg: None, empty),
-        'name with "loss"': attempt(rename),
-        'unknown task': attempt(lambda cfg: cfg.model.branches.photos.update(task='depth')),
-        'label outside the classes': attempt(lambda cfg: cfg.model.branches.photos.model.head.update(num_classes=2)),
-        'truncated image': attempt(lambda cfg: None, broken),
-        'batch size 0': attempt(lambda cfg: cfg.train_dataloader.batch_size.update(photos=0)),
-        'NaN loss': attempt(explode),
+        'no samples': attempt("source 'photos' cannot be built.*Mend", lambda cfg: None, empty),
+        'name with "loss"': attempt("'my_loss' contains \"loss\".*Rename", rename),
+        'unknown task': attempt("'photos' is of task 'depth'.*Mend",
+                                lambda cfg: cfg.model.branches.photos.update(task='depth')),
+        'label outside the classes': attempt(
+            "'photos': label 2 of .*Mend", lambda cfg: cfg.model.branches.photos.model.head.update(num_classes=2)),
+        'truncated image': attempt("'photos': sample .*cannot be loaded.*Mend or remove", lambda cfg: None, broken),
+        'batch size 0': attempt(r'batch_size\.photos=0 must be at least 1.*take it out',
+                                lambda cfg: cfg.train_dataloader.batch_size.update(photos=0)),
+        'NaN loss': attempt("source 'photos' is not finite.*resume from one", explode),
     }
     for name, named in cases.items():
-        yield Measure(f'bad input, {name}: errors that do not name the source', int(not named), 0, 'one error')
-    readable = saved.is_file() and 'state_dict' in torch.load(saved, weights_only=False)
-    yield Measure('checkpoints lost by a failing run', int(not readable), 0, 'the one saved before')
+        yield Measure(f'bad input, {name}: errors that do not name source and mend', int(not named), 0,
+                      'one error')
+    lost = sum(not (work / 'bad' / name).is_file() or (work / 'bad' / name).read_bytes() != before
+               for name, before in saved.items())
+    yield Measure('saved files that the failing runs changed or lost', lost, 0, f'{len(saved)} files of a run before')
 
 
 def commands(work: Path) -> Iterator[Measure]:
@@ -179,13 +210,15 @@ def commands(work: Path) -> Iterator[Measure]:
         done = subprocess.run([mim, 'train', 'xlearner_mm', *arguments], cwd=work, capture_output=True, text=True)
         if done.returncode:
             print((done.stdout + done.stderr)[-3000:])
-        yield Measure(f'exit code of mim train for {name}', done.returncode, 0, 'success')
-    done = subprocess.run([mim, 'train', 'xlearner_mm', 'earth_single_cls.py', '--cfg-options', 'train_cfg.max_iters=2',
-                           'train_cfg.val_begin=3'], cwd=work, capture_output=True, text=True)
-    found = 'find the config file in codebase xlearner_mm' in done.stdout
-    # Its data is not prepared here: the run has to get as far as saying so.
-    yield Measure('bare config name that mim does not find and start',
-                  int(not (found and "source 'landcover_cls'" in done.stderr)), 0, 'its own error about missing data')
+        yield Measure(f'exit code of mim train for {name}', failed(done.returncode), 0, 'success')
+    prepare = ROOT / 'projects/earth/tools/prepare_data.py'
+    subprocess.run([sys.executable, str(prepare), '--out', str(work / 'earth')], check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        [mim, 'train', 'xlearner_mm', 'earth_single_cls.py', '--cfg-options', 'train_cfg.max_iters=2'], cwd=work,
+        env=dict(os.environ, EARTH_DATA=str(work / 'earth')), capture_output=True, text=True)
+    if done.returncode:
+        print((done.stdout + done.stderr)[-3000:])
+    yield Measure('exit code of mim train for a bare config name', failed(done.returncode), 0, 'success')
 
 
 def step_time() -> Iterator[Measure]:
@@ -219,20 +252,20 @@ def main() -> int:
     stack = check_libraries()
     register_all_modules()
     work = Path(tempfile.mkdtemp(prefix='foundation-'))
+    groups = dict(reconciliation=reconciliation(), step_time=step_time(), exports=exports(work / 'exports'),
+                  resume=resume(work / 'resume'), bad_inputs=bad_inputs(work / 'bad'),
+                  commands=commands(work / 'commands'))
     measures: list[Measure] = []
     try:
-        for group in (reconciliation(), step_time(), exports(work), resume(work / 'resume'), bad_inputs(work / 'bad'),
-                      commands(work / 'commands')):
-            for measure in group:
-                measures.append(measure)
+        for name, group in groups.items():
+            try:
+                measures.extend(group)
+            except Exception:  # the others are still worth taking
+                traceback.print_exc()
+                measures.append(Measure(f'{name} could not be measured', float('inf'), 0, 'see the traceback above'))
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    print(f'\n{stack} stack, torch {torch.__version__}, {torch.get_num_threads()} thread')
-    for m in measures:
-        print(f'{"ok  " if m.value <= m.limit else "MISS"} {m.name}: {m.value:.4g} (at most {m.limit:g}; {m.against})')
-    if args.json:
-        args.json.write_text(json.dumps([m._asdict() for m in measures], indent=2))
-    return int(any(not m.value <= m.limit for m in measures))
+    return report(f'{stack} stack, torch {torch.__version__}, {torch.get_num_threads()} thread', measures, args.json)
 
 
 if __name__ == '__main__':

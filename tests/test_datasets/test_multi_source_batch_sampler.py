@@ -111,12 +111,12 @@ def test_next_state_changes_nothing_else():
 
 
 def test_billions_of_samples_cost_nothing():
-    start = time.perf_counter()
+    start = time.process_time()
     sampler = make(dict(a=10**9, b=10**8, c=10**6), dict(a=64, b=2, c=4))
     state = dict(sampler.initial_state(), positions=dict(a=123456789012, b=5, c=10**9))
     sampler.set_state(state)
     batch = take(sampler, 1)[0]
-    assert time.perf_counter() - start < 0.5  # some 10 ms on an idle machine
+    assert time.process_time() - start < 1  # some 5 ms; merely to write down 10**9 indices takes longer
     assert batch[0].epoch == 123 and batch[-1].epoch == 1000 and len(batch) == 70
 
 

@@ -129,7 +129,7 @@ def test_truncated_image_raises(images, tmp_path, num_workers):
         next(iter(loader))
     message = str(caught.value)
     path = f'{tmp_path}/2.jpg'
-    assert f"Source 'a': sample 2 ({path}) cannot be loaded: OSError: {path} is truncated" in message
+    assert f"Source 'a': sample 2 ({path}) cannot be loaded or augmented: OSError: {path} is truncated" in message
     assert "set on_error='skip' in train_dataloader.dataset.sources.a." in message
     if num_workers == 0:
         assert isinstance(caught.value.__cause__, OSError)
@@ -153,6 +153,7 @@ def test_skips_are_logged_and_wrap_around(images, tmp_path, caplog):
     assert (sample.number, sample.skipped) == (1, (4, 0))
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert len(warnings) == 2 and all("Skipped. Source 'a': sample" in w for w in warnings)
+    assert not any('set on_error' in w for w in warnings)
     assert f'{tmp_path}/4.jpg' in warnings[0] and f'{tmp_path}/0.jpg' in warnings[1]
 
 
@@ -171,7 +172,7 @@ def fail(info):
 
 
 def test_errors_of_a_transform_name_the_sample(numbers):
-    with pytest.raises(SampleError, match="'a': sample 3 cannot be loaded: KeyError: 'gt_boxes'. Mend"):
+    with pytest.raises(SampleError, match="'a': sample 3 cannot be loaded or augmented: KeyError: 'gt_boxes'. Mend"):
         make(numbers(40, [fail]))[key(3)]
 
 

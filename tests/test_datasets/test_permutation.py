@@ -56,9 +56,9 @@ def test_small_orders_are_uniform_over_keys(size):
 def test_large_sizes_are_mixed_and_fast():
     size = 10**9
     positions = np.arange(10**6)
-    start = time.perf_counter()
+    start = time.process_time()
     indices = permute(positions, size, 0, 'a', 0)
-    assert len(positions) / (time.perf_counter() - start) > 1e6  # some 3e7 on an idle machine
+    assert time.process_time() - start < 5  # some 0.2 s; shuffling all 10**9 indices takes far longer
     assert len(np.unique(indices)) == len(indices) and indices.min() >= 0 and indices.max() < size
     assert np.abs(np.histogram(indices, 10, (0, size))[0] - 1e5).max() < 2000
     assert abs(np.corrcoef(indices[1:], indices[:-1])[0, 1]) < 0.01

@@ -7,6 +7,8 @@ from mmengine.runner import Runner
 import toy
 from tiny import classifier
 
+pytestmark = pytest.mark.compat
+
 
 @HOOKS.register_module()
 class RecordHook(Hook):
@@ -42,13 +44,26 @@ def test_positions_advance_by_what_was_trained_and_step_counts_within_the_phase(
     drawn = [name for batch in record.batches for name in batch['boxes']]
     assert sorted(drawn[:5]) == sorted(drawn[5:]) == [f'{i}.png' for i in range(5)]
     hub = runner.message_hub.runtime_info['multi_source_state']
-    assert hub == dict(data=state, skipped={})
+    assert (hub['data'], hub['skipped']) == (state, {})
 
 
 def test_validation_is_due_as_configured(toy_data, tmp_path):
     cfg = toy.config(toy_data, tmp_path, expansion_iters=2, max_iters=5)
     cfg.train_cfg.update(val_begin=2, val_interval=3)
     assert run(cfg)[1].validated == [3, 5]
+
+
+def test_a_resumed_run_makes_up_for_the_validation_of_its_checkpoint(toy_data, tmp_path):
+
+    def validated(name, max_iters, val_interval, **changes):
+        cfg = toy.config(toy_data, tmp_path / name, expansion_iters=1, max_iters=max_iters, **changes)
+        cfg.train_cfg.update(val_begin=1, val_interval=val_interval)
+        return run(cfg)[1].validated
+
+    assert validated('whole', 2, 2) == [2]
+    checkpoint = dict(resume=True, load_from=str(tmp_path / 'whole' / 'iter_2.pth'))
+    assert validated('resumed', 2, 2, **checkpoint) == [2]
+    assert validated('not due', 3, 3, **checkpoint) == [3]
 
 
 def test_skipped_samples_are_counted(toy_data, tmp_path):
@@ -62,16 +77,18 @@ def test_skipped_samples_are_counted(toy_data, tmp_path):
     assert runner.message_hub.runtime_info['multi_source_state']['skipped'] == dict(photos=1)
 
 
-def test_a_truncated_image_stops_the_run_and_leaves_the_checkpoints(toy_data, tmp_path):
-    root = toy.write_data(tmp_path / 'data')
-    for path in sorted((root / 'photos/train').rglob('*.png'))[2:]:
+def test_a_truncated_image_stops_the_run_and_leaves_the_checkpoints(tmp_path):
+    root, work_dir = toy.write_data(tmp_path / 'data'), tmp_path / 'run'
+    toy.train(toy.config(root, work_dir, expansion_iters=1, max_iters=2, save_every=1))
+    saved = {path: path.read_bytes() for path in (*work_dir.glob('*.pth'), work_dir / 'last_checkpoint')}
+    assert {path.name for path in saved} == {'iter_1.pth', 'iter_2.pth', 'expansion.pth', 'last_checkpoint'}
+    for path in (root / 'photos/train').rglob('*.png'):
         path.write_bytes(path.read_bytes()[:200])
-    cfg = toy.config(root, tmp_path / 'run', expansion_iters=3, max_iters=6, save_every=1)
     with pytest.raises(Exception, match=r"Source 'photos': sample \d+ .*cannot be loaded.*on_error='skip'"):
-        run(cfg)
-    for path in (tmp_path / 'run').glob('*.pth'):
-        assert 'state_dict' in torch.load(path, weights_only=False)
-    assert not list((tmp_path / 'run').glob('*.tmp'))
+        toy.train(toy.config(root, work_dir, expansion_iters=1, max_iters=4, save_every=1, resume=True))
+    assert {path: path.read_bytes() for path in saved} == saved
+    assert {path.name for path in work_dir.glob('*.pth')} == {'iter_1.pth', 'iter_2.pth', 'expansion.pth'}
+    assert not list(work_dir.glob('.*.tmp'))
 
 
 def test_nan_stops_the_run_and_leaves_the_checkpoints(toy_data, tmp_path):
@@ -97,7 +114,7 @@ def test_what_cannot_work_is_refused(toy_data, tmp_path):
         build(config(**{'train_cfg.max_iters': 0}))
     with pytest.raises(ValueError, match='auto_scale_lr multiplies one batch size'):
         build(config(auto_scale_lr=dict(enable=True, base_batch_size=8)))
-    with pytest.raises(ValueError, match="data set has the sources and tasks.*'boxes': 'box'.*same sources, tasks"):
+    with pytest.raises(ValueError, match="data set has the sources and tasks.*'boxes': 'box'.*same sources and tasks"):
         build(config(**{'train_dataloader.dataset.sources.boxes.task': 'box'}))
     cfg = config()
     cfg.train_dataloader.pop('batch_sampler')
@@ -108,6 +125,29 @@ def test_what_cannot_work_is_refused(toy_data, tmp_path):
     cfg.model = dict(classifier(backbone=dict(type='mmpretrain.ResNet', depth=18)), _scope_='mmpretrain')
     with pytest.raises(TypeError, match='trains an xlearner_mm.XLearner, got ImageClassifier'):
         build(cfg)
+
+
+def test_another_wrapper_is_refused(toy_data, tmp_path):
+    cfg = toy.config(toy_data, tmp_path)
+    runner = Runner.from_cfg(cfg)
+    runner.model = torch.nn.DataParallel(runner.model)
+    with pytest.raises(TypeError, match="DataParallel gives wrong gradients.*'xlearner_mm.MultiSourceDistributed'"):
+        runner.build_train_loop(cfg.train_cfg)
+
+
+def test_schedules_by_epoch_are_refused(toy_data, tmp_path):
+    cfg = toy.config(toy_data, tmp_path, **{'param_scheduler.0.by_epoch': True})
+    with pytest.raises(ValueError, match='PolyLR counts epochs.*would stay where it begins. Set by_epoch=False'):
+        toy.train(cfg)
+    assert not list(tmp_path.glob('*.pth'))
+
+
+@pytest.mark.parametrize('squeeze, warned', [(True, True), (False, False)])
+def test_a_squeeze_that_nothing_switches_to_is_told(squeeze, warned, toy_data, tmp_path):
+    changes = {} if squeeze else {'model.squeeze': None}
+    toy.train(toy.config(toy_data, tmp_path, max_iters=1, custom_hooks=[], **changes))
+    log = next(tmp_path.rglob('*.log')).read_text()
+    assert ('no hook switches to it: the student stays untrained' in log) == warned
 
 
 def test_a_label_out_of_range_names_the_source(toy_data, tmp_path):

@@ -3,6 +3,8 @@ from torch.utils.data import DataLoader
 
 from xlearner_mm.engine import SourceLoaders
 
+pytestmark = pytest.mark.compat
+
 
 def test_one_after_the_other():
     loaders = SourceLoaders(dict(a=DataLoader([1, 2, 3], batch_size=2), b=DataLoader([4])))

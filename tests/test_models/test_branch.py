@@ -6,6 +6,8 @@ from torch import nn
 from tiny import classifier, detector, segmentor, xlearner
 from xlearner_mm.models.branch import build_branch, class_head_of, parse_branch, ports_of
 
+pytestmark = pytest.mark.compat
+
 
 def test_parse_branch():
     branch = parse_branch('a', dict(task='cls', model=classifier()), ['cls'])

@@ -1,8 +1,11 @@
+import pytest
 import torch
 from mmengine.model import BaseModule
 from torch import nn
 
 from xlearner_mm.models.keyed_module_dict import KeyedModuleDict
+
+pytestmark = pytest.mark.compat
 
 
 class Child(BaseModule):

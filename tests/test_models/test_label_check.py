@@ -3,9 +3,11 @@ import torch
 from mmengine.config import ConfigDict
 from torch import nn
 
-from tiny import batch, classifier, detector, segmentor
-from xlearner_mm.models.branch import build_branch
+from tiny import batch, classifier, detector, segmentor, two_stage_detector
+from xlearner_mm.models.branch import build_branch, class_head_of
 from xlearner_mm.models.label_check import check_labels
+
+pytestmark = pytest.mark.compat
 
 MODELS_OF = dict(photos=classifier, boxes=detector, maps=segmentor)
 
@@ -45,3 +47,13 @@ def test_ignored_labels_and_unknown_heads_pass():
     empty = batch('boxes')['data_samples']
     empty[0].gt_instances = empty[0].gt_instances[torch.zeros(2, dtype=torch.bool)]
     check_labels('boxes', empty, model_of('boxes'))
+
+
+def test_a_proposal_network_takes_every_class():
+    cfg = two_stage_detector()
+    del cfg['roi_head'], cfg['train_cfg']['rcnn'], cfg['test_cfg']['rcnn']
+    model = build_branch('boxes', ConfigDict(cfg, type='mmdet.RPN'))
+    assert class_head_of(model).num_classes == 1
+    samples = batch('boxes')['data_samples']
+    assert samples[0].gt_instances.labels.tolist() == [0, 1]
+    check_labels('boxes', samples, model)

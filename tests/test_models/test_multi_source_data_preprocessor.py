@@ -4,6 +4,8 @@ from mmengine.registry import MODELS
 
 from tiny import batch, batches, xlearner
 
+pytestmark = pytest.mark.compat
+
 
 def test_each_source_has_its_own_stock_preprocessor():
     model = MODELS.build(xlearner())

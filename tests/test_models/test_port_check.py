@@ -6,6 +6,8 @@ from xlearner_mm.models import BackbonePort
 from xlearner_mm.models.expansion import build_staged_backbone
 from xlearner_mm.models.port_check import check_ports
 
+pytestmark = pytest.mark.compat
+
 
 def staged(**kwargs):
     return build_staged_backbone(MODELS.build(resnet(**kwargs)))
@@ -23,5 +25,14 @@ def test_a_student_that_differs_only_where_nobody_looks_passes():
 
 
 def test_other_channels_are_refused():
-    with pytest.raises(ValueError, match=r"source 'a' reads \(8, 16\) channels.*student gives \(16, 32\)"):
+    with pytest.raises(ValueError, match=r"source 'a' reads stages of channels \(8, 16\) in the.*gives \(16, 32\)"):
         check_ports('a', [BackbonePort(out_indices=(0, 1))], [staged(), staged(base_channels=16)])
+
+
+def test_other_strides_are_refused_for_maps_only():
+    dilated = staged(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4))
+    with pytest.raises(ValueError, match=r"source 'a' reads stages of stride \(4, 8, 16, 32\) in the expansion.*the "
+                                         r'student gives \(4, 8, 8, 8\).*squeeze.branches=dict\(a=...\)'):
+        check_ports('a', [BackbonePort()], [staged(), dilated])
+    check_ports('a', [BackbonePort(out_indices=(0, 1))], [staged(), dilated])
+    check_ports('a', [BackbonePort(output='vector')], [staged(), dilated])

@@ -93,16 +93,21 @@ def test_train_step_logs_weighted_losses_by_source_and_their_total():
 
 
 def test_a_backward_a_source_gives_the_gradients_of_the_sum():
-    model, reference = build(), build()
+    branches = xlearner().branches
+    branches.maps.model.decode_head.dropout_ratio = 0
+    model, reference = build(branches=branches), build(branches=branches)
     optim = wrapper(model, accumulative_counts=2)  # two iterations for a step: the gradients stay
-    model.train_step(batches(), optim, random_key=())
-    data = reference.data_preprocessor(batches(), True)
-    torch.manual_seed(0)
-    (reference.parse_losses(reference(**data, mode='loss'))[0] / 2).backward()
-    # The FCN head's dropout draws different numbers in the two, so compare what it cannot reach.
+    model.train_step(batches(), optim)
+    losses = reference(**reference.data_preprocessor(batches(), True), mode='loss')
+    (reference.parse_losses(losses)[0] / 2).backward()
+    compared = set()
     for (name, p), (_, q) in zip(model.named_parameters(), reference.named_parameters()):
-        if p.grad is not None and not ('.seg' in name or 'maps' in name):
-            torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6)
+        assert (p.grad is None) == (q.grad is None), name
+        if p.grad is not None:
+            torch.testing.assert_close(p.grad, q.grad, rtol=1e-4, atol=1e-6, msg=name)
+            compared.add('.'.join(name.split('.')[:3 if 'sub_backbones' in name else 2]))
+    assert compared == {'backbone.sub_backbones.cls', 'backbone.sub_backbones.det', 'backbone.sub_backbones.seg',
+                        'backbone.reconciliation', 'branches.photos', 'branches.boxes', 'branches.maps'}
 
 
 def test_several_sources_are_one_iteration_for_accumulation():
@@ -131,6 +136,17 @@ def test_initialisation_is_keyed_by_name():
     full, alone = build(), build(squeeze=False)
     weights = full.state_dict()
     assert all(torch.equal(v, weights[k]) for k, v in alone.state_dict().items())
+
+
+def test_another_task_leaves_the_start_of_the_other_connectors():
+    three = build().squeeze.connectors
+    cfg = xlearner()
+    del cfg.backbone.sub_backbones['cls'], cfg.branches['photos']
+    two = build(backbone=cfg.backbone, branches=cfg.branches).squeeze.connectors
+    assert list(three) == ['cls', 'det', 'seg'] and list(two) == ['det', 'seg']
+    weights = three.state_dict()
+    assert all(torch.equal(v, weights[k]) for k, v in two.state_dict().items())
+    assert not torch.equal(three['det']['3'].weight, three['seg']['3'].weight)
 
 
 def test_nan_stops_before_the_step_and_names_the_source():
@@ -169,6 +185,42 @@ def test_loading_a_squeezed_checkpoint_enters_the_squeeze():
     assert model.phase is Phase.EXPANSION and all(p.requires_grad for p in model.backbone.parameters())
 
 
+def trained(module):
+    return {name for name, p in module.named_parameters() if p.requires_grad}
+
+
+def test_what_a_config_froze_stays_frozen_in_both_phases():
+    norm = dict(norm_cfg=dict(type='BN', requires_grad=False))
+    cfg = xlearner()
+    cfg.backbone.sub_backbones.det.update(norm)
+    model = build(backbone=cfg.backbone, squeeze=dict(student=resnet(frozen_stages=1, **norm)))
+    free = build()
+    det, student = model.backbone.sub_backbones['det'], model.squeeze.student
+    convs = {n for n, _ in det.named_parameters() if 'conv' in n or n.endswith('downsample.0.weight')}
+    deep = {n for n in convs if not n.startswith(('conv1', 'layer1'))}
+    assert convs and deep < convs
+    for phase in (Phase.EXPANSION, Phase.SQUEEZE, Phase.EXPANSION):
+        model.set_phase(phase)
+        free.set_phase(phase)
+        assert trained(det) == (convs if phase is Phase.EXPANSION else set())
+        assert trained(student) == (deep if phase is Phase.SQUEEZE else set())
+        others = {n for n in trained(free) if not n.startswith(('backbone.sub_backbones.det', 'squeeze.student'))}
+        assert others <= trained(model)
+
+
+def test_an_override_brings_its_own_data_preprocessor():
+    own = classifier()
+    own['data_preprocessor'].update(mean=[0.0] * 3, std=[1.0] * 3)
+    model, data = build(squeeze=dict(student=resnet(), branches=dict(photos=own))), batches('photos', 'boxes')
+    raw = torch.stack(data['photos']['inputs']).float()
+    for phase, expected in ((Phase.EXPANSION, (raw - 127.5) / 127.5), (Phase.SQUEEZE, raw),
+                            (Phase.EXPANSION, (raw - 127.5) / 127.5)):
+        model.set_phase(phase)
+        inputs = model.data_preprocessor(data, True)['inputs']
+        torch.testing.assert_close(inputs['photos'], expected)
+        assert inputs['boxes'].abs().max() <= 1
+
+
 def test_predictions_of_the_squeeze_come_from_the_student():
     model = build()
     model.set_phase(Phase.SQUEEZE)
@@ -185,7 +237,7 @@ def test_predictions_of_the_squeeze_come_from_the_student():
 
 def test_a_wider_student_needs_heads_of_its_own():
     wide = dict(student=resnet(base_channels=16, stem_channels=16))
-    with pytest.raises(ValueError, match=r"'photos' reads \(64,\) channels.*\(128,\).*squeeze\.branches"):
+    with pytest.raises(ValueError, match=r"'photos' reads stages of channels \(64,\).*\(128,\).*squeeze\.branches"):
         build(squeeze=wide)
     wide['branches'] = dict(photos=classifier(channels=128), maps=segmentor(channels=128),
                             boxes=detector(channels=(16, 32, 64, 128)))
@@ -218,6 +270,8 @@ def test_wrong_squeeze_and_mode():
         build(expanded=False)
     with pytest.raises(ValueError, match=r"squeeze.branches names \['cats'\]"):
         build(squeeze=dict(student=resnet(), branches=dict(cats=classifier())))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'init_cfg'"):
+        build(init_cfg=dict(type='Pretrained', checkpoint='a.pth'))
     model = build(squeeze=False)
     with pytest.raises(ValueError, match='has no squeeze phase'):
         model.set_phase(Phase.SQUEEZE)

@@ -13,6 +13,8 @@ from earth.sources import SOURCES, Sample, Source
 from earth.splits import SPLITS, Window
 from earth.stock_formats import read_detection
 
+pytestmark = pytest.mark.compat
+
 
 def square(x, y, side):
     return np.array([[x, y], [x + side, y], [x + side, y + side], [x, y + side]], float)

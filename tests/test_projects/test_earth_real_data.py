@@ -2,14 +2,23 @@
 
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
+from mmengine.registry import DATASETS
 from PIL import Image
 
-from earth import classes, digits, geo, packages, prepare, sources, splits, tile_rules, trivial
-from earth.splits import SPLITS
-from earth.stock_formats import read_detection
+from earth import classes, digits, geo, packages, prepare, sources, splits, tile_rules, trees, trivial
+from earth.splits import SPLITS, Window
+from earth.stock_formats import read_classification, read_detection, read_segmentation
+from xlearner_mm.utils import with_scope
+
+pytestmark = pytest.mark.compat
+
+CONFIGS = Path(__file__).parents[2] / 'projects/earth/configs'
+TRANSFERS = dict(cls='landcover_cls', det='tree_det', seg='landcover_seg')
 
 
 def has_packages() -> bool:
@@ -65,17 +74,28 @@ def test_real_maps_lie_on_the_imagery(real):
                 assert (blue == np.roll(sea, shift, axis)).mean() < agreement
 
 
+def window_of(path, size):
+    """The window that a tile's file name tells."""
+    x, y = (int(part[1:]) for part in Path(path).stem.split('_')[-2:])
+    return Window(x, y, size)
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 def coast_agreement(root, label, dx, dy):
     """Mean share of this label in the land-sea mask under the label's boxes, moved by (dx, dy) pixels."""
     mask, shares = geo.land_sea_mask(), []
     for split in SPLITS:
         table = read_detection(root / 'coast_det' / split)
-        origins = {image['id']: [int(part[1:]) for part in image['file_name'].removesuffix('.png').split('_')]
-                   for image in table['images']}
+        tiles = {image['id']: window_of(image['file_name'], sources.TILE) for image in table['images']}
         for annotation in table['annotations']:
             if annotation['category_id'] == label and not annotation['iscrowd']:
                 left, top, width, height = annotation['bbox']
-                x, y = (round(v) for v in np.add(origins[annotation['image_id']], (left + dx, top + dy)))
+                tile = tiles[annotation['image_id']]
+                x, y = round(tile.x + left + dx), round(tile.y + top + dy)
                 inside = mask[y:y + max(round(height), 1), x:x + max(round(width), 1)]
                 shares.append((inside == label).mean())
     return np.mean(shares)
@@ -95,15 +115,34 @@ def test_real_digit_splits_end_where_forms_end(real):
     assert digits.enlarge(digits.load_digits()[0][0]).shape == (32, 32)
 
 
-def test_real_images_and_labels_are_what_the_stock_data_sets_read(real):
-    root, record = real
-    for name, source in record['sources'].items():
-        paths = sorted((root / name / 'transfer_val').rglob('*.png'))
-        with Image.open(paths[0]) as image:
-            assert image.mode in ('L', 'RGB') and image.size[0] == image.size[1] in (32, 64, 128)
-        for path in (root / name / 'transfer_val').glob('ann_dir/*.png'):
-            with Image.open(path) as labels:
-                assert labels.mode == 'L' and np.asarray(labels).max() < len(source['classes'])
+@pytest.mark.parametrize('split', SPLITS)
+def test_real_files_hold_what_their_names_tell(real, split):
+    root, _ = real
+    for name, labels in (('landcover_seg', geo.land_cover()), ('lsmask_seg', geo.land_sea_mask())):
+        for image, label_map in read_segmentation(root / name / split):
+            assert np.array_equal(pixels(label_map), labels[window_of(image, sources.TILE).slices]), label_map
+    for image, folder in read_classification(root / 'landcover_cls' / split):
+        label = tile_rules.dominant_class(geo.land_cover()[window_of(image, sources.SCENE).slices])
+        assert classes.cls_folder(label) == folder, image
+    sizes = dict(landcover_seg=sources.TILE, lsmask_seg=sources.TILE, coast_det=sources.TILE,
+                 landcover_cls=sources.SCENE)
+    for name, size in sizes.items():
+        for path in (path for path in (root / name / split).rglob('*.png') if path.parent.name != 'ann_dir'):
+            window = window_of(path, size)
+            assert splits.split_of_block(window.x // splits.BLOCK) == split, path
+            assert np.array_equal(pixels(path), geo.blue_marble()[window.slices]), path
+    parts = {part.stem: part for part in trees.PARTS if part.split == split}
+    photographs = {stem: trees.photograph(stem) for stem in parts}
+    for path in (root / 'tree_det' / split).rglob('*.png'):
+        stem, window = path.name.rsplit('_', 2)[0], window_of(path, sources.TREE_TILE)
+        assert parts[stem].left <= window.x <= parts[stem].right - window.size, path
+        assert np.array_equal(pixels(path), photographs[stem][window.slices]), path
+    images, labels = digits.load_digits()
+    indices = dict(digits.split_ranges(len(images)))[split]
+    for path, folder in read_classification(root / 'digits_cls' / split):
+        index = int(path.stem)
+        assert index in indices and folder == str(labels[index]), path
+        assert np.array_equal(pixels(path), digits.enlarge(images[index])), path
 
 
 def test_real_trivial_baselines_leave_room(real):
@@ -112,3 +151,67 @@ def test_real_trivial_baselines_leave_room(real):
     assert trivial.trivial_baseline(root, 'landcover_seg')['mIoU'] < 5
     pytest.importorskip('pycocotools')
     assert trivial.trivial_baseline(root, 'tree_det', 'transfer_train', 'transfer_val')['coco/bbox_mAP_50'] < 0.1
+
+
+# The stock data sets
+
+
+@pytest.fixture
+def read(real, monkeypatch):
+    """What the configs' stock data sets of a task read: source, data set, all its samples, class names, counts."""
+    root, record = real
+    monkeypatch.setenv('EARTH_DATA', str(root))
+
+    def read(task):
+        upstream = Config.fromfile(CONFIGS / 'earth_xlearner.py')
+        transfer = Config.fromfile(CONFIGS / f'earth_transfer_{task}.py')
+        sets = [(TRANSFERS[task], f'transfer_{split}', transfer[f'{split}_dataloader'].dataset)
+                for split in ('train', 'val')]
+        for name, spec in upstream.train_dataloader.dataset.sources.items():
+            if spec.task == task:
+                sets += [(name, 'train', spec.dataset), (name, 'val', upstream.val_dataloader[name].dataset)]
+        assert len(sets) == 6
+        for name, split, cfg in sets:
+            dataset, source = DATASETS.build(with_scope(cfg)), record['sources'][name]
+            assert len(dataset) == source['counts'][split]['images'], (name, split)
+            samples = [dataset[index]['data_samples'] for index in range(len(dataset))]
+            assert len({sample.img_path for sample in samples}) == len(samples)
+            # The record's tuple is a list where it was read from its file.
+            assert tuple(dataset.metainfo['classes']) == tuple(source['classes']), (name, split)
+            yield (name, split), dataset, samples, source['classes'], source['counts'][split]
+
+    return read
+
+
+def test_mmpretrain_numbers_the_folders_as_the_classes_are_numbered(read):
+    for which, dataset, samples, names, counts in read('cls'):
+        assert dataset.folder_to_idx == {name: number for number, name in enumerate(names)}, which
+        assert tuple(dataset.CLASSES) == tuple(names), which
+        labels = [int(sample.gt_label) for sample in samples]
+        assert [Path(sample.img_path).parent.name for sample in samples] == [names[label] for label in labels], which
+        assert np.bincount(labels, minlength=len(names)).tolist() == [counts[name] for name in names], which
+
+
+def test_mmdet_reads_every_box_and_ignore_region(read):
+    for which, dataset, samples, names, counts in read('det'):
+        labels = np.concatenate([sample.gt_instances.labels for sample in samples])
+        assert np.bincount(labels).tolist() == [counts[name] for name in names], which
+        assert sum(len(sample.ignored_instances) for sample in samples) == counts['ignored'], which
+        assert all(len(sample.gt_instances) for sample in samples), which
+        # Before the pipeline, whose resize clips boxes to the image; the file has two decimals of corner and size.
+        for info in map(dataset.get_data_info, range(len(dataset))):
+            boxes = np.array([instance['bbox'] for instance in info['instances']])
+            assert (boxes >= 0).all() and (boxes <= np.tile([info['width'], info['height']], 2) + 0.01).all(), info
+
+
+def test_mmseg_reads_the_map_of_each_image(read):
+    for which, _, samples, names, counts in read('seg'):
+        found = np.zeros(len(names))
+        for sample in samples:
+            image, label_map = Path(sample.img_path), Path(sample.seg_map_path)
+            assert image.name == label_map.name and image.parent.parent == label_map.parent.parent, which
+            labels = sample.gt_sem_seg.data.numpy()
+            assert labels.max() < len(names), (which, label_map)
+            # In training maps are enlarged, each pixel to a square.
+            found += np.bincount(labels.ravel(), minlength=len(names)) * np.prod(sample.ori_shape) / labels.size
+        assert found.tolist() == [counts[name] for name in names], which

@@ -8,6 +8,8 @@ from earth.object_cutter import Box
 from earth.sources import Sample
 from earth.stock_formats import WRITERS
 
+pytestmark = pytest.mark.compat
+
 
 def test_majority_accuracy_by_hand(tmp_path):
     image = np.zeros((2, 2), np.uint8)

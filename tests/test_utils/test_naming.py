@@ -23,7 +23,10 @@ def test_good_names(name):
 def test_bad_names(name, message):
     with pytest.raises(ValueError, match=message) as caught:
         check_source_name(name)
-    assert repr(name) in str(caught.value) and 'Rename' in str(caught.value)
+    assert repr(name) in str(caught.value) and 'Rename the source' in str(caught.value)
+    with pytest.raises(ValueError, match=message.replace('Source', 'Task')) as caught:
+        check_source_name(name, 'Task')
+    assert str(caught.value).startswith(f'Task name {name!r}') and 'Rename the task' in str(caught.value)
 
 
 def test_as_dict_by_source():
@@ -36,6 +39,10 @@ def test_as_dict_by_source():
         as_dict_by_source({}, 'model.branches')
     with pytest.raises(ValueError, match='contains "loss"'):
         as_dict_by_source(dict(a=1, my_loss=2), 'model.branches')
+    with pytest.raises(ValueError, match="Task name 'a.b'"):
+        as_dict_by_source({'a.b': 1}, 'backbone.sub_backbones', 'Task')
+    with pytest.raises(ValueError, match='sub_backbones names no task'):
+        as_dict_by_source({}, 'backbone.sub_backbones', 'Task')
 
 
 def test_with_scope_takes_the_prefix():

@@ -26,8 +26,9 @@ class MultiSourceDataset(Dataset):
     augmentations are the same with any number of workers and after a resume.
 
     A sample that a pipeline drops (by giving ``None``, as some crops do) is replaced by the next one, where the stock
-    data sets take a random one; so is one that cannot be loaded if the source has ``on_error='skip'``. The indices
-    that were passed over stand in the metainfo ``skipped`` of the sample that is given instead.
+    data sets take a random one (inside of wrappers such as ``ConcatDataset`` they still do); so is one that cannot be
+    loaded if the source has ``on_error='skip'``. The indices that were passed over stand in the metainfo ``skipped`` of
+    the sample that is given instead.
 
     Args:
         sources (dict): ``dict(task=..., dataset=..., on_error='raise')`` by source: the task of :class:`XLearner`'s
@@ -124,10 +125,10 @@ class MultiSourceDataset(Dataset):
                 return dataset[key.index]
         except Exception as error:
             where = f' ({", ".join(paths)})' if paths else ''
-            raise SampleError(
-                f'Source {key.source!r}: sample {key.index}{where} cannot be loaded: {_text(error)}. '
-                "Mend or remove it, or set on_error='skip' in "
-                f'train_dataloader.dataset.sources.{key.source}.') from error
+            mend = '' if self._on_error[key.source] == 'skip' else (
+                f", or set on_error='skip' in train_dataloader.dataset.sources.{key.source}")
+            raise SampleError(f'Source {key.source!r}: sample {key.index}{where} cannot be loaded or augmented: '
+                              f'{_text(error)}. Mend or remove it, mend the pipeline{mend}.') from error
 
     def _mark(self, sample: Any, source: str, skipped: list[int]) -> dict[str, Any]:
         """Write into a sample where it comes from."""

@@ -18,8 +18,9 @@ class MultiSourceDistributed(nn.Module):
     """Average gradients over ranks once a step, after the last source's backward (ours).
 
     ``DistributedDataParallel`` with one backward a source gives silently wrong gradients on some versions of torch
-    and errors on others. Every rank must have the same sources in a step; each keeps its own normalisation of losses,
-    so N ranks equal N batches in turn on one process.
+    and errors on others. Every rank must have the same sources in a step. N ranks equal N batches in turn on one
+    process for models that normalise their losses by the rank's own samples, as Faster R-CNN does; some others, as
+    FCOS, share their numbers of positives among the ranks.
 
     Args:
         module (XLearner): The model.
@@ -48,7 +49,7 @@ class MultiSourceDistributed(nn.Module):
                    random_key: Sequence[Key] = ()) -> dict[str, Tensor]:
         """Do a train step of the model whose gradients are averaged over the ranks.
 
-        Running statistics are those of rank 0, as its checkpoint will have them.
+        Afterwards running statistics are those of rank 0, as its checkpoint has them.
 
         Args:
             data (Mapping[str, dict]): Batch of this rank by source.
@@ -58,8 +59,9 @@ class MultiSourceDistributed(nn.Module):
         Returns:
             dict[str, Tensor]: Scalars of this rank to log.
         """
+        logged = self.module.train_step(data, optim_wrapper, random_key, reduce_gradients=self.reduce_gradients)
         _broadcast(self.module.buffers())
-        return self.module.train_step(data, optim_wrapper, random_key, reduce_gradients=self.reduce_gradients)
+        return logged
 
     def val_step(self, data: Mapping[str, Any]) -> list[Any]:
         """Predict a batch of one source.

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Optional, Union
 
-from mmengine.dist import get_rank
+import torch
+from mmengine.dist import all_reduce, get_rank
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
@@ -11,9 +12,11 @@ from mmengine.runner.utils import calc_dynamic_intervals
 from torch.utils.data import DataLoader
 
 from xlearner_mm.datasets import MultiSourceBatchSampler
-from xlearner_mm.models import XLearner
+from xlearner_mm.models import Phase, XLearner
 from xlearner_mm.registry import LOOPS
+from xlearner_mm.utils import derive_seed
 
+from .model_of import model_of
 from .multi_source_distributed import MultiSourceDistributed
 
 
@@ -63,6 +66,7 @@ class MultiSourceTrainLoop(BaseLoop):
         self.stop_training = False  # set by EarlyStoppingHook
         self._iterator: Optional[Iterator[Any]] = None
         self.skipped: dict[str, int] = {}
+        self._parameters = derive_seed(*(name for name, _ in self.model.named_parameters()))  # names in their order
         self._check_data()
         runner.visualizer.dataset_meta = self.dataloader.dataset.metainfo
         self.state: dict[str, Any] = self.dataloader.batch_sampler.initial_state()
@@ -74,7 +78,7 @@ class MultiSourceTrainLoop(BaseLoop):
         tasks = self.dataloader.dataset.tasks
         if tasks != self.model.tasks:
             raise ValueError(f'The data set has the sources and tasks {tasks}, the model {self.model.tasks}. Give '
-                             'train_dataloader.dataset.sources and model.branches the same sources, tasks and order.')
+                             'train_dataloader.dataset.sources and model.branches the same sources and tasks.')
 
     @property
     def max_iters(self) -> int:
@@ -103,12 +107,16 @@ class MultiSourceTrainLoop(BaseLoop):
         self._restore()
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
+        self.check_schedules()
+        if self._iter > 0:
+            self._validate_if_due()  # the checkpoint was saved before the validation of its iteration
         while self._iter < self._max_iters and not self.stop_training:
             phase = self.model.phase
             self.runner.call_hook('before_fetch')
             if self.model.phase is not phase:
                 self.state = dict(self.state, step=0)
                 self._iterator = None
+                self.check_schedules()
             self.runner.model.train()
             self.run_iter(self._next_batch())
             self._validate_if_due()
@@ -132,6 +140,22 @@ class MultiSourceTrainLoop(BaseLoop):
         self._publish_state()
         self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
         self._iter += 1
+
+    def check_schedules(self) -> None:
+        """Refuse schedules that never step here, and tell of a squeeze that nothing switches to.
+
+        Raises:
+            ValueError: If a schedule counts epochs.
+        """
+        by_epoch = [s for s in self.runner.param_schedulers or () if s.by_epoch]
+        if by_epoch:
+            raise ValueError(f'{type(by_epoch[0]).__name__} counts epochs, and this training counts iterations: it '
+                             'would stay where it begins. Set by_epoch=False in param_scheduler.')
+        waits = self.model.squeeze is not None and self.model.phase is Phase.EXPANSION
+        if waits and not any(hasattr(hook, 'before_fetch') for hook in self.runner.hooks):
+            self.runner.logger.warning(
+                'model.squeeze is set, but no hook switches to it: the student stays untrained. To train it in this '
+                "run, add custom_hooks=[dict(type='xlearner_mm.ExpansionSqueezeHook', expansion_iters=...)].")
 
     def replace_dataloader(self, dataloader: dict[str, Any]) -> None:
         """Read from another loader from the next batch on; each source goes on at its position.
@@ -157,16 +181,26 @@ class MultiSourceTrainLoop(BaseLoop):
         if saved is None:
             raise ValueError(f'The checkpoint resumed at iteration {self._iter} holds no position in the data: it was '
                              'not written by MultiSourceTrainLoop. Use load_from instead of resume.')
+        if saved['parameters'] != self._parameters:
+            raise ValueError(
+                f'The checkpoint resumed at iteration {self._iter} has other parameters than this config, or the same '
+                'in another order, and an optimizer keeps its state by order. Resume with the config that the run was '
+                f'started with; its sources came in the order {", ".join(saved["data"]["sizes"])}. (What mmengine '
+                'dumps into the work folder is sorted by name.)')
         self.state = saved['data']
         self.skipped = dict(saved['skipped'])
 
     def _publish_state(self) -> None:
         """Put the position where mmengine saves it with every checkpoint."""
-        self.runner.message_hub.update_info(self.STATE, dict(data=self.state, skipped=dict(self.skipped)))
+        self.runner.message_hub.update_info(
+            self.STATE, dict(data=self.state, skipped=dict(self.skipped), parameters=self._parameters))
 
     def _count_skipped(self, data_batch: Mapping[str, Any]) -> None:
-        for source, batch in data_batch.items():
-            count = sum(len(sample.get('skipped', ())) for sample in batch['data_samples'])
+        passed_over = [sum(len(sample.get('skipped', ())) for sample in batch['data_samples'])
+                       for batch in data_batch.values()]
+        counts = torch.tensor(passed_over)
+        all_reduce(counts)
+        for source, count in zip(data_batch, counts.tolist(), strict=True):
             if count:
                 self.skipped[source] = self.skipped.get(source, 0) + count
                 self.runner.logger.warning(f'Source {source!r}: {self.skipped[source]} samples passed over so far, '
@@ -182,12 +216,10 @@ class MultiSourceTrainLoop(BaseLoop):
 
 def _multi_source_model(runner: Runner) -> XLearner:
     """Give the model behind its wrapper, and refuse wrappers that reduce gradients in another way."""
-    model = runner.model
-    if is_model_wrapper(model):
-        if not isinstance(model, MultiSourceDistributed):
-            raise TypeError(f'{type(model).__name__} gives wrong gradients with one backward a source. Set '
-                            "model_wrapper_cfg=dict(type='xlearner_mm.MultiSourceDistributed').")
-        model = model.module
+    if is_model_wrapper(runner.model) and not isinstance(runner.model, MultiSourceDistributed):
+        raise TypeError(f'{type(runner.model).__name__} gives wrong gradients with one backward a source. Set '
+                        "model_wrapper_cfg=dict(type='xlearner_mm.MultiSourceDistributed').")
+    model = model_of(runner)
     if not isinstance(model, XLearner):
         raise TypeError(f'MultiSourceTrainLoop trains an xlearner_mm.XLearner, got {type(model).__name__}.')
     return model

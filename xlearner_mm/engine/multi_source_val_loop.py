@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 from mmengine.evaluator import Evaluator
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.amp import autocast
 
 from xlearner_mm.registry import LOOPS
 from xlearner_mm.utils import as_dict_by_source, with_scope
 
+from .model_of import model_of
 from .source_loaders import SourceLoaders
 
 
@@ -35,8 +35,7 @@ class MultiSourceValLoop(BaseLoop):
                  fp16: bool = False) -> None:
         loaders = as_dict_by_source(dataloader, 'val_dataloader')
         evaluators = as_dict_by_source(evaluator, 'val_evaluator')
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self.tasks: dict[str, str] = model.tasks
+        self.tasks: dict[str, str] = model_of(runner).tasks
         if set(loaders) != set(evaluators) or not set(loaders) <= set(self.tasks):
             raise ValueError(f'val_dataloader has the sources {sorted(loaders)}, val_evaluator {sorted(evaluators)}, '
                              f'the model {sorted(self.tasks)}. The first two must agree and be sources of the model.')

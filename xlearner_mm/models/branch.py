@@ -12,7 +12,7 @@ from xlearner_mm.utils import with_scope
 
 from .backbone_port import BackbonePort
 
-_CLASS_HEADS = ('head', 'bbox_head', 'roi_head.bbox_head', 'decode_head')
+_CLASS_HEADS = ('head', 'bbox_head', 'roi_head.bbox_head', 'mask_head', 'panoptic_head', 'decode_head')
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Optional
 
+from mmdet.models import RPNHead
 from torch import Tensor, nn
 
 from .branch import class_head_of
@@ -22,7 +23,7 @@ def check_labels(source: str, samples: Sequence[Any], model: nn.Module) -> None:
         ValueError: If there is such a label.
     """
     head = class_head_of(model)
-    if head is None:
+    if head is None or isinstance(head, RPNHead):  # mmdet.RPN takes every class for its only one
         return
     ignored = getattr(head, 'ignore_index', None)
     for sample in samples:

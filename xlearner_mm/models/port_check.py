@@ -16,7 +16,7 @@ def check_ports(source: str, ports: Sequence[BackbonePort], backbones: Sequence[
             task, then the student if the branch is carried over into the squeeze.
 
     Raises:
-        ValueError: If a stage or an output does not exist, or the channels of the two backbones differ.
+        ValueError: If a stage or an output does not exist, or channels or strides of the two backbones differ.
     """
     shapes = [backbone.shapes() for backbone in backbones]
     for port in ports:
@@ -28,8 +28,9 @@ def check_ports(source: str, ports: Sequence[BackbonePort], backbones: Sequence[
             if max(port.out_indices) >= len(own):
                 raise ValueError(f'The port of source {source!r} wants out_indices={port.out_indices}, but a {name} '
                                  f'has the stages 0 to {len(own) - 1}.')
-        channels = [tuple(own[i].channels for i in port.out_indices) for own in shapes]
-        if len(set(channels)) > 1:
-            raise ValueError(f'The branch of source {source!r} reads {channels[0]} channels in the expansion, but the '
-                             f'student gives {channels[1]}. Give the squeeze its own head: '
-                             f'model.squeeze.branches={source}=dict(...), or use a student of the same width.')
+        for what in ('channels', 'stride'):
+            read = [tuple(getattr(own[i], what) for i in port.out_indices) for own in shapes]
+            if len(set(read)) > 1 and (what == 'channels' or port.output == 'maps'):
+                raise ValueError(f'The branch of source {source!r} reads stages of {what} {read[0]} in the expansion, '
+                                 f'but the student gives {read[1]}. Give the squeeze its own head: '
+                                 f'model.squeeze.branches=dict({source}=...), or use a student that agrees.')

@@ -1,11 +1,31 @@
 """The parts of a train step that concern one source."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
 from mmengine.optim import OptimWrapper
 from torch import Tensor
+
+
+def weigh_losses(losses: Mapping[str, Any], weight: float) -> dict[str, Any]:
+    """Weigh what is back-propagated; leave alone what is only logged.
+
+    Args:
+        losses (Mapping[str, Tensor or list[Tensor]]): What a stock model returns in mode ``loss``.
+        weight (float): Weight of the source.
+
+    Returns:
+        dict[str, Tensor or list[Tensor]]: The same keys.
+    """
+
+    def weigh(key: str, value: Any) -> Any:
+        if 'loss' not in key or weight == 1:
+            return value
+        return [v * weight for v in value] if isinstance(value, (list, tuple)) else value * weight
+
+    return {key: weigh(key, value) for key, value in losses.items()}
 
 
 def backward_source(optim_wrapper: OptimWrapper, loss: Tensor, counts: bool) -> None:
@@ -40,7 +60,9 @@ def check_finite(totals: Mapping[str, Tensor], log_vars: Mapping[str, Tensor]) -
     bad = [source for source, flag in zip(totals, broken.tolist(), strict=True) if flag]
     if bad:
         parts = {key: float(value) for key, value in log_vars.items() if key.split('.', 1)[0] in bad}
+        here = any(not torch.isfinite(totals[source]) for source in bad)
+        where = '' if here else ' on another rank; here'
         raise FloatingPointError(
-            f'The loss of source {", ".join(map(repr, bad))} is not finite: {parts}. The step was not applied and the '
-            'checkpoints are as they were: resume from the last one with a lower learning rate, gradient clipping '
-            "(optim_wrapper.clip_grad) or a lower loss_weight, or look for bad labels in this source's batch.")
+            f'The loss of source {", ".join(map(repr, bad))} is not finite{where}: {parts}. The step was not applied '
+            'and the checkpoints are as they were: resume from one with finite weights, with a lower learning rate, '
+            'gradient clipping (optim_wrapper.clip_grad) or a lower loss_weight, or look for bad labels in the batch.')

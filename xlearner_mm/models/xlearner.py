@@ -11,14 +11,14 @@ from torch import Tensor
 from xlearner_mm.registry import MODELS
 from xlearner_mm.utils import Key, as_dict_by_source, keyed_rng, seed_all, with_scope
 
-from .branch import BranchCfg, build_branch, parse_branch, ports_of
+from .branch import build_branch, parse_branch, ports_of
 from .expansion import ExpandedBackbone, StagedBackbone, build_staged_backbone
 from .keyed_module_dict import KeyedModuleDict
 from .label_check import check_labels
 from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
 from .phase import Phase
 from .port_check import check_ports
-from .source_step import backward_source, check_finite
+from .source_step import backward_source, check_finite, weigh_losses
 from .squeeze import Squeezer
 
 
@@ -33,7 +33,6 @@ class XLearner(BaseModel):
         backbone (dict): Config of an :class:`ExpandedBackbone`, or of a stock backbone.
         branches (dict): ``dict(task=..., model=..., loss_weight=1.0)`` by source.
         squeeze (dict, optional): Arguments of :class:`Squeezer`; None for a model without a squeeze phase.
-        init_cfg (dict, optional): Initialisation config.
 
     Raises:
         TypeError: If a setting has the wrong type.
@@ -43,9 +42,8 @@ class XLearner(BaseModel):
     def __init__(self,
                  backbone: dict[str, Any],
                  branches: Mapping[str, Any],
-                 squeeze: Optional[dict[str, Any]] = None,
-                 init_cfg: Optional[dict[str, Any]] = None) -> None:
-        super().__init__(init_cfg=init_cfg)
+                 squeeze: Optional[dict[str, Any]] = None) -> None:
+        super().__init__()
         self.backbone: Any
         with keyed_rng(torch.initial_seed(), 'backbone'):
             self.backbone = MODELS.build(with_scope(backbone))
@@ -65,6 +63,7 @@ class XLearner(BaseModel):
             {source: branch.data_preprocessor for source, branch in self.branches.items()})
         self.squeeze: Optional[Squeezer] = None if squeeze is None else self._build_squeeze(squeeze)
         self._phase = Phase.EXPANSION
+        self._frozen = {name for name, p in self.named_parameters() if not p.requires_grad}  # by their own configs
         self._bind_ports()
         self.set_phase(Phase.EXPANSION)
         self.register_load_state_dict_post_hook(_follow_loaded_phase)
@@ -127,8 +126,13 @@ class XLearner(BaseModel):
             return
         self._phase = phase
         self.squeeze.phase.fill_(int(phase))
-        self.backbone.requires_grad_(phase is Phase.EXPANSION)
-        self.squeeze.requires_grad_(phase is Phase.SQUEEZE)
+        trained = dict(backbone=phase is Phase.EXPANSION, squeeze=phase is Phase.SQUEEZE)
+        for name, parameter in self.named_parameters():
+            part = name.split('.', 1)[0]
+            if part in trained:
+                parameter.requires_grad_(trained[part] and name not in self._frozen)
+        for source in self._cfgs:
+            self.data_preprocessor.preprocessors[source] = self.branch(source).data_preprocessor
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'XLearner':
@@ -210,7 +214,7 @@ class XLearner(BaseModel):
                     losses[key] = losses.get(key, 0) + value / len(passes)
         else:
             losses = dict(branch(inputs, data_samples, mode='loss'))
-        return {f'{source}.{key}': _weigh(key, value, cfg) for key, value in losses.items()}
+        return {f'{source}.{key}': value for key, value in weigh_losses(losses, cfg.loss_weight).items()}
 
     def _source_of(self, data_samples: Any) -> str:
         source = getattr(data_samples[0], 'source', None) if data_samples else None
@@ -287,13 +291,6 @@ class XLearner(BaseModel):
             optim_wrapper.step()
             optim_wrapper.zero_grad()
         return dict(loss=torch.stack(list(totals.values())).sum(), **log_vars)
-
-
-def _weigh(key: str, value: Any, cfg: BranchCfg) -> Any:
-    """Weigh what is back-propagated; leave alone what is only logged."""
-    if 'loss' not in key or cfg.loss_weight == 1:
-        return value
-    return [v * cfg.loss_weight for v in value] if isinstance(value, (list, tuple)) else value * cfg.loss_weight
 
 
 def _follow_loaded_phase(model: XLearner, _: Any) -> None:

@@ -2,12 +2,14 @@
 
 import argparse
 
-from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.transfer import TARGETS, export_backbone
+from xlearner_mm.setup_env import check_libraries, register_all_modules
 
 
 def main() -> None:
     """Export what the command line asks for and print how to use it."""
+    check_libraries()  # before the import below fails on what is missing, without a mend
+    from xlearner_mm.transfer import TARGETS, export_backbone
+
     parser = argparse.ArgumentParser(description='Export a plain backbone out of an X-Learner checkpoint')
     parser.add_argument('checkpoint', help='checkpoint of an X-Learner run')
     parser.add_argument('out', help='file to write')

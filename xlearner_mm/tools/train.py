@@ -9,7 +9,7 @@ import os.path as osp
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from xlearner_mm.setup_env import register_all_modules
 from xlearner_mm.utils import init_cpu_distributed
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', help='folder of logs and checkpoints; work_dirs/<config> by default')
     parser.add_argument(
         '--resume', nargs='?', const='auto',
-        help='resume from a checkpoint; without a path from the latest one in the work folder')
+        help='resume from a checkpoint; without a path from the latest one in the work folder, if any')
     parser.add_argument('--amp', action='store_true', help='train in automatic mixed precision')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='settings to override, key=value')
@@ -55,11 +55,15 @@ def load_config(args: argparse.Namespace) -> Config:
     elif cfg.get('work_dir') is None:
         cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        squeezes = [hook.get('squeeze') or {} for hook in cfg.get('custom_hooks') or ()]
+        for owner in (cfg, *squeezes):
+            if 'optim_wrapper' in owner:
+                owner['optim_wrapper'].update(type='AmpOptimWrapper')
+                owner['optim_wrapper'].setdefault('loss_scale', 'dynamic')
+    if args.resume not in (None, 'auto'):
+        cfg.resume, cfg.load_from = True, args.resume
+    elif args.resume == 'auto' and find_latest_checkpoint(cfg.work_dir) is not None:
+        cfg.resume, cfg.load_from = True, None  # otherwise it is the first start, from the config's own load_from
     return cfg
 
 

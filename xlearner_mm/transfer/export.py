@@ -6,6 +6,7 @@ from typing import Any, Union
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
@@ -46,12 +47,24 @@ def export_backbone(checkpoint: Union[str, Path], out: Union[str, Path], target:
     network = build_target(target, cfg)
     _load_exactly(network, state, f'{part} of {checkpoint}', target)
     _prove(network, state, cfg, target)
-    meta = dict(part=part, target=target, backbone=str(cfg.to_dict()), xlearner_mm=__version__)
+    normalisation = _normalisation_of(model)
+    print_log(f'The backbone expects images normalised as in its training: {normalisation}', logger='current')
+    meta = dict(part=part, target=target, backbone=str(cfg.to_dict()), normalisation=normalisation,
+                xlearner_mm=__version__)
     content = state if target == 'torchvision' else dict(state_dict=state, meta=meta)
     buffer = io.BytesIO()
     torch.save(content, buffer)
     atomic_write(out, buffer.getvalue())
     return Path(out)
+
+
+def _normalisation_of(model: Any) -> str:
+    """Say how the images were normalised: each kind with its sources, in the words of a config."""
+    sources: dict[str, list[str]] = {}
+    for source, branch in model.branches.items():
+        cfg = branch.model.get('data_preprocessor') or {}
+        sources.setdefault(f'mean={cfg.get("mean")}, std={cfg.get("std")}', []).append(source)
+    return '; '.join(f'{values} ({", ".join(names)})' for values, names in sources.items())
 
 
 def _find_part(model: Any, part: str) -> tuple[str, Any]:
@@ -89,8 +102,14 @@ def _prove(network: nn.Module, state: dict[str, Tensor], cfg: Any, target: str) 
     trained = build_target(str(cfg['type']).split('.', 1)[0], cfg)
     trained.load_state_dict(state)
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    pairs = zip(stage_features(network, images), stage_features(trained, images), strict=True)
-    different = [i for i, (a, b) in enumerate(pairs) if not torch.equal(a, b)]
+    features, expected = stage_features(network, images), stage_features(trained, images)
+    for what, empty in (('not finite', lambda f: not f.isfinite().all()), ('nothing but zeros', lambda f: not f.any())):
+        stages = [i for i, f in enumerate(expected) if empty(f)]
+        if stages:
+            raise ValueError(f'The trained backbone gives features at the stages {stages} that are {what} on random '
+                             'images: it has diverged or died, and equal features would prove nothing. Nothing was '
+                             'written. Export an earlier checkpoint.')
+    different = [i for i, (a, b) in enumerate(zip(features, expected, strict=True)) if not torch.equal(a, b)]
     if different:
         raise ValueError(f'The {type(network).__name__} of {target} loads the weights but gives other features at the '
                          f'stages {different}: its blocks differ from the trained ones. Nothing was written.')

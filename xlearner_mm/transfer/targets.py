@@ -29,7 +29,10 @@ def build_target(target: str, backbone: Mapping[str, Any]) -> nn.Module:
     """
     if target not in TARGETS:
         raise ValueError(f'Export target {target!r} must be one of {", ".join(TARGETS)}.')
-    name = str(backbone['type']).rsplit('.', 1)[-1]
+    library, _, name = str(backbone['type']).rpartition('.')
+    if library not in TARGETS:
+        raise ValueError(f'The type {name!r} of the trained backbone does not name its library. Train with a prefixed '
+                         f'type, e.g. mmdet.{name}.')
     if target == 'torchvision':
         depth = backbone.get('depth')
         builder = getattr(torchvision.models, f'resnet{depth}', None)
@@ -38,7 +41,11 @@ def build_target(target: str, backbone: Mapping[str, Any]) -> nn.Module:
                              'depth 18, 34, 50, 101 and 152. Export to mmdet, mmseg or mmpretrain.')
         return _in_eval(builder(weights=None))
     cfg = {k: v for k, v in backbone.items() if k not in ('init_cfg', 'pretrained', 'frozen_stages', '_scope_')}
-    return _in_eval(MODELS.build(with_scope(dict(cfg, type=f'{target}.{name}'))))
+    try:
+        return _in_eval(MODELS.build(with_scope(dict(cfg, type=f'{target}.{name}'))))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'{target} has no counterpart of {name} with these settings: {error}. Export to {library}, '
+                         'where it was trained.') from error
 
 
 def _in_eval(network: nn.Module) -> nn.Module:

@@ -12,11 +12,12 @@ from xlearner_mm.registry import SCOPE
 _SOURCE_NAME = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 
 
-def check_source_name(name: str) -> str:
-    """Refuse a source name that would break loss keys, metric keys or the state dict.
+def check_source_name(name: str, kind: str = 'Source') -> str:
+    """Refuse a name of a source or task that would break loss keys, metric keys or the state dict.
 
     Args:
-        name (str): Name of a source, a key of the configs' dicts by source.
+        name (str): Name of a source, a key of the configs' dicts by source; or of a task.
+        kind (str): What the error calls it, ``Source`` or ``Task``.
 
     Returns:
         str: ``name`` itself.
@@ -27,13 +28,13 @@ def check_source_name(name: str) -> str:
             ``ModuleDict``.
     """
     if not isinstance(name, str) or not _SOURCE_NAME.fullmatch(name):
-        raise ValueError(f'Source name {name!r} must start with a letter and hold only letters, digits and "_": it '
-                         'becomes a part of parameter names, loss keys and metric keys. Rename the source.')
+        raise ValueError(f'{kind} name {name!r} must start with a letter and hold only letters, digits and "_": it '
+                         f'becomes a part of parameter names, loss keys and metric keys. Rename the {kind.lower()}.')
     if 'loss' in name.lower():
-        raise ValueError(f'Source name {name!r} contains "loss": every value logged under it would be added to the '
-                         'training loss. Rename the source.')
+        raise ValueError(f'{kind} name {name!r} contains "loss": every value logged under it would be added to the '
+                         f'training loss. Rename the {kind.lower()}.')
     if hasattr(ModuleDict(), name):
-        raise ValueError(f'Source name {name!r} is an attribute of ModuleDict. Rename the source.')
+        raise ValueError(f'{kind} name {name!r} is an attribute of ModuleDict. Rename the {kind.lower()}.')
     return name
 
 
@@ -61,12 +62,13 @@ def with_scope(cfg: Any) -> Any:
     return scoped
 
 
-def as_dict_by_source(cfg: Any, what: str) -> dict[str, Any]:
-    """Check that a setting is a non-empty dict by source and return it as a plain dict.
+def as_dict_by_source(cfg: Any, what: str, kind: str = 'Source') -> dict[str, Any]:
+    """Check that a setting is a non-empty dict by source (or task) and return it as a plain dict.
 
     Args:
         cfg (dict): Setting to check.
         what (str): How the error names the setting, e.g. ``train_dataloader.dataset.sources``.
+        kind (str): What its keys are, ``Source`` or ``Task``.
 
     Returns:
         dict: ``cfg`` with its order kept and its names checked.
@@ -76,7 +78,7 @@ def as_dict_by_source(cfg: Any, what: str) -> dict[str, Any]:
         ValueError: If it is empty or a source's name is not allowed.
     """
     if not isinstance(cfg, Mapping):
-        raise TypeError(f'{what} must be a dict with a key for each source, got {type(cfg).__name__}: {cfg!r}.')
+        raise TypeError(f'{what} must be a dict with a key for each {kind.lower()}, got {type(cfg).__name__}: {cfg!r}.')
     if not cfg:
-        raise ValueError(f'{what} names no source. Give it at least one, e.g. {what}=dict(coco=...).')
-    return {check_source_name(name): value for name, value in cfg.items()}
+        raise ValueError(f'{what} names no {kind.lower()}. Give it at least one, e.g. {what}=dict(coco=...).')
+    return {check_source_name(name, kind): value for name, value in cfg.items()}

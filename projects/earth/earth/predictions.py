@@ -63,7 +63,7 @@ def draw_detection(axes: Sequence[Any], pairs: list[Any], _: dict) -> None:
     for axis, (image, sample) in zip(axes, pairs, strict=True):
         axis.imshow(image)
         scale = np.tile(np.asarray(sample.scale_factor), 2)
-        for box in np.asarray(sample.gt_instances.bboxes):
+        for box in np.asarray(sample.gt_instances.bboxes) * scale:  # read after the resize, so not resized
             _add_box(axis, box, 'white', '--')
         predicted = sample.pred_instances[sample.pred_instances.scores > MIN_SCORE]
         for box, score in zip(np.asarray(predicted.bboxes) * scale, predicted.scores, strict=True):

@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-CORES = os.cpu_count() or 1
+# More threads than this do not help models of this size.
+CORES = min(8, len(os.sched_getaffinity(0)))
 
 
 def mim() -> str:
@@ -32,9 +35,10 @@ def start(command: list[str], data: Path, threads: int, log: Path | None = None)
         threads (int): Threads of torch.
         log (Path, optional): File for its output; by default it goes where ours goes.
     """
-    # Threads that wait must not spin: the data loader's workers need the cores too.
+    # Threads that wait must not spin: the data loader's workers need the cores too. On the CPU everywhere, so that
+    # the figures are the same, and because mmcv may have been built without ops for a GPU.
     env = dict(os.environ, EARTH_DATA=str(data), OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY='PASSIVE',
-               PYTHONUNBUFFERED='1')
+               PYTHONUNBUFFERED='1', CUDA_VISIBLE_DEVICES='')
     env['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{env["PATH"]}'
     if log is None:
         return subprocess.Popen(command, env=env)
@@ -55,8 +59,41 @@ def finish(process: subprocess.Popen, what: str, log: Path | None = None) -> Non
         RuntimeError: If it failed.
     """
     if process.wait():
-        tail = '' if log is None else '\n' + '\n'.join(log.read_text(errors='replace').splitlines()[-20:])
+        tail = '' if log is None else f'\n{cause(log)}\nThe whole log: {log}'
         raise RuntimeError(f'{what} failed with exit code {process.returncode}.{tail}')
+
+
+def cause(log: Path, lines: int = 20) -> str:
+    """The last lines of a log, without the traceback of mim, which only says that what it started has failed."""
+    text = log.read_text(errors='replace')
+    own = re.split(r'Traceback \(most recent call last\):\n  File "[^"\n]*bin/mim"', text)[0]
+    return '\n'.join(own.rstrip().splitlines()[-lines:])
+
+
+def finish_together(runs: list[tuple[subprocess.Popen, str, Path]], every: float = 15.0) -> None:
+    """Wait for runs that go side by side, and print how far they are.
+
+    Args:
+        runs (list[tuple[Popen, str, Path]]): Process, its name and its log.
+        every (float): Seconds from one report to the next.
+
+    Raises:
+        RuntimeError: If one failed.
+    """
+    told = time.monotonic()
+    while any(process.poll() is None for process, _, _ in runs):
+        time.sleep(0.2)
+        if time.monotonic() - told >= every:
+            told = time.monotonic()
+            print('  ' + '; '.join(f'{what}: {progress(log)}' for _, what, log in runs), flush=True)
+    for process, what, log in runs:
+        finish(process, what, log)
+
+
+def progress(log: Path) -> str:
+    """Iterations done and time left, by the last line of a training log that tells them."""
+    found = re.findall(r'Iter\(train\) \[ *(\d+/\d+)\].*?eta: (\S+)', log.read_text(errors='replace'))
+    return f'iteration {found[-1][0]}, {found[-1][1]} left' if found else 'starting'
 
 
 def train_command(config: str, work_dir: Path, **options: str) -> list[str]:

@@ -10,8 +10,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from earth.report import TRANSFERS, make_rows, markdown, write_table  # noqa: E402
-from earth.runs import CORES, finish, mim, start, train_command  # noqa: E402
+from earth.runs import CORES, finish, finish_together, mim, start, train_command  # noqa: E402
 
+MARKER = '.earth_demo'  # in a results folder: what the demo writes there may be replaced
+WRITTEN = ('xlearner', 'backbone_*.pth', 'transfer_*', 'table.*', '*.png')
 LIBRARIES = dict(cls='mmpretrain', det='mmdet', seg='mmseg')
 
 
@@ -21,8 +23,31 @@ def prepare_data(data: Path, results: Path) -> None:
     finish(start([sys.executable, str(tool), '--out', str(data)], data, CORES), 'Preparing the data')
 
 
+def check_results_folder(results: Path) -> None:
+    """Refuse to write into a folder with anything but the results of an earlier demo.
+
+    Raises:
+        FileExistsError: If the folder holds other files.
+    """
+    if results.is_dir() and any(results.iterdir()) and not (results / MARKER).is_file():
+        raise FileExistsError(f'{results} is not empty and not of an earlier demo: choose another folder (--out, or '
+                              'make demo RESULTS=...)')
+    results.mkdir(parents=True, exist_ok=True)
+    (results / MARKER).touch()
+
+
+def clear(results: Path) -> None:
+    """Remove what an earlier demo wrote, so that nothing of it is taken for a result of this one."""
+    for path in (path for pattern in WRITTEN for path in results.glob(pattern)):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def pretrain(data: Path, results: Path) -> None:
     """Train the X-Learner: expansion and squeeze in one run."""
+    clear(results)
     command = train_command('earth_xlearner.py', results / 'xlearner')
     finish(start(command, data, CORES), 'Training the X-Learner')
 
@@ -53,8 +78,7 @@ def transfer(data: Path, results: Path) -> None:
             log = work_dir / 'output.log'
             command = train_command(f'earth_transfer_{task}.py', work_dir, **options)
             runs.append((start(command, data, max(1, CORES // 2), log), f'Transfer {task} from {name}', log))
-        for process, what, log in runs:
-            finish(process, what, log)
+        finish_together(runs)
         print(f'  {source} by {LIBRARIES[task]}: {time.monotonic() - begin:.0f} s', flush=True)
 
 
@@ -65,9 +89,9 @@ def report(data: Path, results: Path) -> None:
 
     rows = make_rows(data, results)
     table = write_table(rows, results)
+    print(f'\n{markdown(rows)}', flush=True)
     draw_curves(results / 'xlearner', results / 'losses.png')
     draw_predictions(results, results / 'predictions.png')
-    print(f'\n{markdown(rows)}')
     for path in (table, results / 'losses.png', results / 'predictions.png', data / 'contact_sheets'):
         print(f'  {path}')
     worse = [f'{row.where} {row.source}' for row in rows if not row.beats_trivial]
@@ -91,19 +115,17 @@ def main() -> None:
     parser.add_argument('--data', type=Path, default=Path('data/earth'), help='data root (default: %(default)s)')
     args = parser.parse_args()
     results, data = args.out.resolve(), args.data.resolve()
-    for old in [results / 'xlearner', *results.glob('transfer_*')]:
-        shutil.rmtree(old, ignore_errors=True)
-    results.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    for number, (title, step, _) in enumerate(STEPS, 1):
-        minutes = sum(s[2] for s in STEPS[number - 1:])
-        elapsed = (time.monotonic() - begin) / 60
-        print(f'\n[{number}/{len(STEPS)}] {title}; {elapsed:.1f} min gone, about {minutes:.0f} left on 2 cores',
-              flush=True)
-        try:
+    try:
+        check_results_folder(results)
+        for number, (title, step, _) in enumerate(STEPS, 1):
+            minutes = sum(s[2] for s in STEPS[number - 1:])
+            elapsed = (time.monotonic() - begin) / 60
+            print(f'\n[{number}/{len(STEPS)}] {title}; {elapsed:.1f} min gone, about {minutes:.0f} left on 2 cores',
+                  flush=True)
             step(data, results)
-        except (FileNotFoundError, RuntimeError, ValueError) as error:
-            sys.exit(f'demo: {error}')
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        sys.exit(f'demo: {error}')
     print(f'\nDone in {(time.monotonic() - begin) / 60:.1f} min. Results: {results}')
 
 

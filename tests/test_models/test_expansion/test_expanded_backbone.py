@@ -4,6 +4,7 @@ from mmengine.config import ConfigDict
 from mmengine.registry import MODELS
 
 from tiny import resnet
+from xlearner_mm.models.expansion.staged_resnet import StagedResNet
 
 pytestmark = pytest.mark.compat
 
@@ -70,6 +71,19 @@ def test_features_at_initialisation_are_the_plain_ones(task, training):
         assert torch.equal(a, b)
 
 
+def test_a_teachers_pass_runs_each_stem_once(monkeypatch):
+    model = build(zero_init=False).eval()
+    x, stems = torch.randn(2, 3, 64, 64), []
+    with torch.no_grad():
+        expected = {task: model(x, task) for task in TASKS}
+        stem = StagedResNet.stem
+        monkeypatch.setattr(StagedResNet, 'stem', lambda self, x: stems.append(self) or stem(self, x))
+        features = model.forward_tasks(x, TASKS)
+    assert len(stems) == len(set(map(id, stems))) == 3
+    for task in TASKS:
+        assert all(torch.equal(a, b) for a, b in zip(features[task], expected[task]))
+
+
 def test_forward_tasks_equals_forward():
     model = build(zero_init=False).eval()
     x = torch.randn(2, 3, 64, 64)
@@ -130,3 +144,29 @@ def test_a_tasks_start_does_not_depend_on_the_other_tasks():
     weights = both.sub_backbones['seg'].state_dict()
     assert all(torch.equal(v, weights[k]) for k, v in alone.sub_backbones['seg'].state_dict().items())
     assert not torch.equal(both.sub_backbones['cls'].conv1.weight, both.sub_backbones['seg'].conv1.weight)
+
+
+@pytest.mark.parametrize('detach', [True, False])
+def test_checkpointed_blocks_need_detached_links(detach):
+    cfg = ConfigDict(
+        type='xlearner_mm.ExpandedBackbone',
+        sub_backbones=dict(cls=resnet(), det=resnet(with_cp=True)),
+        reconciliation=dict(detach=detach))
+    if detach:
+        model = MODELS.build(cfg).train()
+        sum(f.mean() for f in model(torch.randn(2, 3, 64, 64), 'det')).backward()
+        assert all(p.grad is not None for p in model.sub_backbones['det'].parameters())
+    else:
+        with pytest.raises(ValueError, match=r"task 'det' has with_cp=True.*reconciliation\.detach=False.*Turn one of"):
+            MODELS.build(cfg)
+
+
+@pytest.mark.parametrize('sub_backbones, error, message', [
+    ({'a.b': resnet()}, ValueError, r"Task name 'a\.b' must start with a letter.*Rename the task"),
+    ({'keys': resnet()}, ValueError, "Task name 'keys' is an attribute of ModuleDict. Rename the task"),
+    ({}, ValueError, r'backbone\.sub_backbones names no task'),
+    ([resnet()], TypeError, r'backbone\.sub_backbones must be a dict with a key for each task, got list'),
+])
+def test_wrong_tasks(sub_backbones, error, message):
+    with pytest.raises(error, match=message):
+        MODELS.build(ConfigDict(type='xlearner_mm.ExpandedBackbone', sub_backbones=sub_backbones))

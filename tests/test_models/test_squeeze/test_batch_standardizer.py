@@ -1,6 +1,9 @@
+import pytest
 import torch
 
 from xlearner_mm.models import BatchStandardizer
+
+pytestmark = pytest.mark.compat
 
 
 def test_mean_and_scale_of_a_channel_do_not_matter():

@@ -3,6 +3,8 @@ import torch
 
 from xlearner_mm.models import HintLoss
 
+pytestmark = pytest.mark.compat
+
 
 def test_values():
     a, b = torch.zeros(1, 2, 2, 2), torch.full((1, 2, 2, 2), 2.0)

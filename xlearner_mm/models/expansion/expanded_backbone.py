@@ -29,7 +29,7 @@ class ExpandedBackbone(BaseModule):
         init_cfg (dict, optional): Initialisation config.
 
     Raises:
-        ValueError: If a backbone's family is not supported, or the links cannot be built.
+        ValueError: If a backbone's family is not supported, or the links cannot be built or trained.
     """
 
     def __init__(self,
@@ -38,11 +38,16 @@ class ExpandedBackbone(BaseModule):
                  init_cfg: Optional[dict[str, Any]] = None) -> None:
         super().__init__(init_cfg)
         self.sub_backbones = KeyedModuleDict()
-        for task, cfg in as_dict_by_source(sub_backbones, 'backbone.sub_backbones').items():
+        for task, cfg in as_dict_by_source(sub_backbones, 'backbone.sub_backbones', 'Task').items():
             with keyed_rng(torch.initial_seed(), task):
                 self.sub_backbones[task] = MODELS.build(with_scope(cfg))
         self.staged: dict[str, StagedBackbone] = {t: build_staged_backbone(b) for t, b in self.sub_backbones.items()}
         self.reconciliation = Reconciliation(self.shapes(), **(reconciliation or {}))
+        for task, backbone in self.sub_backbones.items():
+            if not self.reconciliation.detach and any(getattr(m, 'with_cp', False) for m in backbone.modules()):
+                raise ValueError(f'The sub-backbone of task {task!r} has with_cp=True, which does not go with '
+                                 'reconciliation.detach=False: its checkpointed blocks would be run again in training '
+                                 'mode for gradients of a pass in eval mode. Turn one of them off.')
 
     @property
     def tasks(self) -> list[str]:
@@ -68,7 +73,7 @@ class ExpandedBackbone(BaseModule):
         Returns:
             list[Tensor]: Outputs of the stages, each ``(N, C_i, H_i, W_i)``.
         """
-        return self._expand(task, self._auxiliary(x, self.reconciliation.sources_of(task), last), x, last)
+        return self.forward_tasks(x, [task], last)[task]
 
     def forward_tasks(self, x: Tensor, tasks: Sequence[str], last: Optional[int] = None) -> dict[str, list[Tensor]]:
         """Run the sub-backbones of several tasks on the same images; plain features are computed once for all.
@@ -87,7 +92,10 @@ class ExpandedBackbone(BaseModule):
 
     def _expand(self, task: str, auxiliary: dict[str, list[Tensor]], x: Tensor, last: Optional[int]) -> list[Tensor]:
         others = {source: auxiliary[source] for source in self.reconciliation.sources_of(task)}
-        return self.staged[task].features(x, last, lambda stage, y: self.reconciliation(task, others, stage, y))
+        # Links come in behind stage 0. A teacher's pass up to there is the plain one, if that was needed anyhow.
+        same = task in auxiliary and not torch.is_grad_enabled() and not self.sub_backbones[task].training
+        return self.staged[task].features(x, last, lambda stage, y: self.reconciliation(task, others, stage, y),
+                                          first=auxiliary[task][0] if same else None)
 
     def _auxiliary(self, x: Tensor, tasks: Iterable[str], last: Optional[int]) -> dict[str, list[Tensor]]:
         """Plain features of some sub-backbones, up to the last stage that a link reads."""

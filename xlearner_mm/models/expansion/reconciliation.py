@@ -47,10 +47,10 @@ class Reconciliation(BaseModule):
         options = dict(final_relu=final_relu, zero_init=zero_init, norm_cfg=norm_cfg)
         self.links = KeyedModuleDict({
             receiver: KeyedModuleDict({
-                reader_of: KeyedModuleDict({
-                    f'{j}_to_{i}': _build_link(reader_of, j, shapes[reader_of][j], receiver, i, shapes[receiver][i],
-                                               options) for i in self.stages for j in self.stages if j <= i
-                }) for reader_of in shapes if reader_of != receiver
+                other: KeyedModuleDict({
+                    f'{j}_to_{i}': _build_link(other, j, shapes[other][j], receiver, i, shapes[receiver][i], options)
+                    for i in self.stages for j in self.stages if j <= i
+                }) for other in shapes if other != receiver
             }) for receiver in shapes
         })
 

@@ -29,7 +29,6 @@ class StagedBackbone:
         backbone (nn.Module): The stock backbone.
     """
 
-    in_channels: int = 3
     probe_size: int = 64
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -78,21 +77,27 @@ class StagedBackbone:
     def features(self,
                  x: Tensor,
                  last: Optional[int] = None,
-                 reconcile: Optional[Callable[[int, Tensor], Tensor]] = None) -> list[Tensor]:
+                 reconcile: Optional[Callable[[int, Tensor], Tensor]] = None,
+                 first: Optional[Tensor] = None) -> list[Tensor]:
         """Run the stem and the stages.
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
             last (int, optional): Last stage to run; all of them by default.
             reconcile (Callable, optional): Called with a stage's index and output; gives what the next stage reads.
+            first (Tensor, optional): Output of stage 0, ``(N, C_0, H_0, W_0)``, where it is known already.
 
         Returns:
             list[Tensor]: Outputs of the stages 0 to ``last``, each ``(N, C_i, H_i, W_i)``.
         """
-        x = self.stem(x)
-        outputs = []
+        outputs: list[Tensor] = []
         for index in range(self.num_stages if last is None else last + 1):
-            x = self.stage(index, x)
+            if index > 0:
+                x = self.stage(index, x)
+            elif first is None:
+                x = self.stage(0, self.stem(x))
+            else:
+                x = first
             if reconcile is not None:
                 x = reconcile(index, x)
             outputs.append(x)
@@ -125,8 +130,9 @@ class StagedBackbone:
         Returns:
             list[StageShape]: One for each stage.
         """
-        weight = next(self.backbone.parameters())
-        image = torch.zeros(1, self.in_channels, self.probe_size, self.probe_size, dtype=weight.dtype,
+        conv = next(m for m in self.backbone.modules() if isinstance(m, nn.Conv2d))  # the first one reads the image
+        weight = conv.weight
+        image = torch.zeros(1, conv.in_channels, self.probe_size, self.probe_size, dtype=weight.dtype,
                             device=weight.device)
         with torch.no_grad(), plain_pass(self.backbone):
             return [StageShape(f.shape[1], self.probe_size // f.shape[-1]) for f in self.features(image)]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Optional
 
 import torch
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 
 from xlearner_mm.registry import MODELS
@@ -73,15 +73,14 @@ class Squeezer(BaseModule):
             raise ValueError(f'squeeze.hints.stages={stages!r} must name stages that student and teachers have: '
                              f'0 to {depth - 1}.')
         self.criterion = MODELS.build(criterion or dict(type='xlearner_mm.HintLoss'))
-        with keyed_rng(torch.initial_seed(), 'connectors'):
-            self.connectors = KeyedModuleDict({
-                task: KeyedModuleDict({str(s): _connector(own[s], shapes[s]) for s in self.stages})
-                for task, shapes in teachers.items()
-            })
+        self.connectors = ModuleDict({
+            task: ModuleDict({str(s): _connector(own[s], shapes[s], task, s) for s in self.stages})
+            for task, shapes in teachers.items()
+        })
 
     def init_weights(self) -> None:
-        """Initialise student, connectors and branches, each under its own key."""
-        for name in ('student', 'connectors', 'branches'):
+        """Initialise student and branches, each under its own key; connectors are so from their construction."""
+        for name in ('student', 'branches'):
             with keyed_rng(torch.initial_seed(), name):
                 getattr(self, name).init_weights()
 
@@ -138,6 +137,7 @@ class Squeezer(BaseModule):
         return losses
 
 
-def _connector(student: StageShape, teacher: StageShape) -> nn.Conv2d:
-    """A 1×1 convolution from the student's channels to the teacher's."""
-    return nn.Conv2d(student.channels, teacher.channels, 1)
+def _connector(student: StageShape, teacher: StageShape, task: str, stage: int) -> nn.Conv2d:
+    """A 1×1 convolution from the student's channels to the teacher's, initialised under a key of its own."""
+    with keyed_rng(torch.initial_seed(), 'connectors', task, stage):
+        return nn.Conv2d(student.channels, teacher.channels, 1)

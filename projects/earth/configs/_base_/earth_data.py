@@ -10,7 +10,8 @@ landcover_palette = [[28, 74, 160], [10, 90, 100], [8, 106, 16], [85, 166, 10], 
                      [230, 130, 40], [225, 20, 20], [250, 190, 120], [235, 250, 255], [190, 160, 150]]
 landcover_metainfo = dict(classes=landcover_classes, palette=landcover_palette)
 lsmask_metainfo = dict(classes=('ocean', 'land', 'lake'), palette=[[20, 60, 150], [215, 190, 120], [60, 220, 240]])
-# Without it, mmpretrain numbers the classes by the folders that it finds, and a split may lack one.
+# Names for the visualizer. mmpretrain numbers classes by their sorted folders, with these names or without, and checks
+# only how many there are; so a split has an empty folder for a class that it lacks, and these names are sorted too.
 scene_classes = ('barren', 'cropland', 'evergreen_broadleaf_forest', 'grassland', 'mixed_forest', 'open_shrubland',
                  'savanna', 'water', 'woody_savanna')
 coast_metainfo = dict(classes=('island', 'lake'), palette=[(255, 200, 0), (0, 230, 255)])
@@ -52,13 +53,13 @@ det_test = [
 seg_train = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    dict(type='Resize', scale=(128, 128), keep_ratio=False),
+    dict(type='Resize', scale=(96, 96), keep_ratio=False),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]
 seg_test = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(128, 128), keep_ratio=False),
+    dict(type='Resize', scale=(96, 96), keep_ratio=False),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]
@@ -84,7 +85,7 @@ lsmask_seg_data = dict(
     pipeline=seg_train)
 
 train_dataloader = dict(
-    batch_size=dict(landcover_cls=16, digits_cls=16, coast_det=4, tree_det=4, landcover_seg=8, lsmask_seg=4),
+    batch_size=dict(landcover_cls=12, digits_cls=12, coast_det=3, tree_det=3, landcover_seg=6, lsmask_seg=3),
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
