@@ -40,7 +40,7 @@ def test_runs_without_results_are_refused(tmp_path):
 
 def test_a_failing_command_shows_the_end_of_its_log(tmp_path):
     log = tmp_path / 'log'
-    process = runs.start(['sh', '-c', 'echo $EARTH_DATA; echo broken; exit 3'], tmp_path, 1, log)
+    process = runs.start(['sh', '-c', 'echo $EARTH_DATA; echo broken; exit 3'], tmp_path, log)
     message = f'Training failed with exit code 3.\n{tmp_path}\nbroken\nThe whole log: {log}'
     with pytest.raises(RuntimeError, match=message):
         runs.finish(process, 'Training', log)
@@ -57,9 +57,9 @@ def test_runs_side_by_side_tell_how_far_they_are(tmp_path, capsys):
     runs_ = []
     for name, lines in (('one', [line.format(25, 30), line.format(50, 20)]), ('two', [])):
         text = ' '.join(f"'{text}'" for text in ['', *lines])
-        process = runs.start(['sh', '-c', f'printf "%s\\n" {text}; sleep 1'], tmp_path, 1, tmp_path / name)
+        process = runs.start(['sh', '-c', f'printf "%s\\n" {text}; sleep 1'], tmp_path, tmp_path / name)
         runs_.append((process, name, tmp_path / name))
-    runs_.append((runs.start(['sh', '-c', 'exit 3'], tmp_path, 1, tmp_path / 'bad'), 'bad', tmp_path / 'bad'))
+    runs_.append((runs.start(['sh', '-c', 'exit 3'], tmp_path, tmp_path / 'bad'), 'bad', tmp_path / 'bad'))
     with pytest.raises(RuntimeError, match='bad failed with exit code 3'):
         runs.finish_together(runs_, every=0.5)
     assert '  one: iteration 50/150, 0:00:20 left; two: starting' in capsys.readouterr().out

@@ -7,4 +7,4 @@ _base_ = [
 ]
 model = dict(type='xlearner_mm.XLearner', backbone=_base_.backbone, branches=_base_.branches)
 default_hooks = dict(
-    logger=dict(interval=20), checkpoint=dict(type='xlearner_mm.AtomicCheckpointHook', interval=125))
+    logger=dict(interval=20), checkpoint=dict(type='xlearner_mm.AtomicCheckpointHook', interval=100))

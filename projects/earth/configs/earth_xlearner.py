@@ -5,7 +5,7 @@ _base_ = [
     './_base_/earth_models.py',
     './_base_/earth_schedule.py',
 ]
-expansion_iters = 250
+expansion_iters = 200
 
 model = dict(
     type='xlearner_mm.XLearner',
@@ -29,4 +29,4 @@ custom_hooks = [
     dict(type='xlearner_mm.ExpansionSqueezeHook', expansion_iters=expansion_iters),
 ]
 default_hooks = dict(
-    logger=dict(interval=20), checkpoint=dict(type='xlearner_mm.AtomicCheckpointHook', interval=125))
+    logger=dict(interval=20), checkpoint=dict(type='xlearner_mm.AtomicCheckpointHook', interval=100))

@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-# More threads than this do not help models of this size.
-CORES = min(8, len(os.sched_getaffinity(0)))
 
 
 def mim() -> str:
@@ -26,19 +24,18 @@ def mim() -> str:
     return path
 
 
-def start(command: list[str], data: Path, threads: int, log: Path | None = None) -> subprocess.Popen:
+def start(command: list[str], data: Path, log: Path | None = None) -> subprocess.Popen:
     """Start a command in the folder of the caller.
 
     Args:
         command (list[str]): The command.
         data (Path): Data root, which the configs read as ``EARTH_DATA``.
-        threads (int): Threads of torch.
         log (Path, optional): File for its output; by default it goes where ours goes.
     """
-    # Threads that wait must not spin: the data loader's workers need the cores too. On the CPU everywhere, so that
-    # the figures are the same, and because mmcv may have been built without ops for a GPU.
-    env = dict(os.environ, EARTH_DATA=str(data), OMP_NUM_THREADS=str(threads), OMP_WAIT_POLICY='PASSIVE',
-               PYTHONUNBUFFERED='1', CUDA_VISIBLE_DEVICES='')
+    # One thread: models of this size gain nothing from a second one. On the CPU everywhere, so that the figures are the
+    # same, and because mmcv may have been built without ops for a GPU. Libraries warn of each other's deprecations.
+    env = dict(os.environ, EARTH_DATA=str(data), OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1', CUDA_VISIBLE_DEVICES='',
+               PYTHONWARNINGS='ignore')
     env['PATH'] = f'{Path(sys.executable).parent}{os.pathsep}{env["PATH"]}'
     if log is None:
         return subprocess.Popen(command, env=env)

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from earth.report import TRANSFERS, make_rows, markdown, write_table  # noqa: E402
-from earth.runs import CORES, finish, finish_together, mim, start, train_command  # noqa: E402
+from earth.runs import finish, finish_together, mim, start, train_command  # noqa: E402
 
 MARKER = '.earth_demo'  # in a results folder: what the demo writes there may be replaced
 WRITTEN = ('xlearner', 'backbone_*.pth', 'transfer_*', 'table.*', '*.png')
@@ -20,7 +20,7 @@ LIBRARIES = dict(cls='mmpretrain', det='mmdet', seg='mmseg')
 def prepare_data(data: Path, results: Path) -> None:
     """Prepare the six sources."""
     tool = Path(__file__).with_name('prepare_data.py')
-    finish(start([sys.executable, str(tool), '--out', str(data)], data, CORES), 'Preparing the data')
+    finish(start([sys.executable, str(tool), '--out', str(data)], data), 'Preparing the data')
 
 
 def check_results_folder(results: Path) -> None:
@@ -49,7 +49,7 @@ def pretrain(data: Path, results: Path) -> None:
     """Train the X-Learner: expansion and squeeze in one run."""
     clear(results)
     command = train_command('earth_xlearner.py', results / 'xlearner')
-    finish(start(command, data, CORES), 'Training the X-Learner')
+    finish(start(command, data), 'Training the X-Learner')
 
 
 def export(data: Path, results: Path) -> None:
@@ -58,7 +58,7 @@ def export(data: Path, results: Path) -> None:
     for library in LIBRARIES.values():
         out = str(backbone_file(results, library))
         command = [mim(), 'run', 'xlearner_mm', 'export', checkpoint, out, '--to', library]
-        finish(start(command, data, CORES), f'Exporting to {library}')
+        finish(start(command, data), f'Exporting to {library}')
 
 
 def backbone_file(results: Path, library: str) -> Path:
@@ -77,7 +77,7 @@ def transfer(data: Path, results: Path) -> None:
             work_dir = results / f'transfer_{task}_{name}'
             log = work_dir / 'output.log'
             command = train_command(f'earth_transfer_{task}.py', work_dir, **options)
-            runs.append((start(command, data, max(1, CORES // 2), log), f'Transfer {task} from {name}', log))
+            runs.append((start(command, data, log), f'Transfer {task} from {name}', log))
         finish_together(runs)
         print(f'  {source} by {LIBRARIES[task]}: {time.monotonic() - begin:.0f} s', flush=True)
 
@@ -89,9 +89,9 @@ def report(data: Path, results: Path) -> None:
 
     rows = make_rows(data, results)
     table = write_table(rows, results)
-    print(f'\n{markdown(rows)}', flush=True)
     draw_curves(results / 'xlearner', results / 'losses.png')
     draw_predictions(results, results / 'predictions.png')
+    print(f'\n{markdown(rows)}', flush=True)
     for path in (table, results / 'losses.png', results / 'predictions.png', data / 'contact_sheets'):
         print(f'  {path}')
     worse = [f'{row.where} {row.source}' for row in rows if not row.beats_trivial]
@@ -101,7 +101,7 @@ def report(data: Path, results: Path) -> None:
 
 STEPS: tuple[tuple[str, Callable[[Path, Path], None], float], ...] = (
     ('Preparing six real sources', prepare_data, 0.3),
-    ('Pre-training: expansion, then squeeze', pretrain, 7.0),
+    ('Pre-training: expansion, then squeeze', pretrain, 6.5),
     ('Exporting the backbone, with proof', export, 0.7),
     ('Transfers to stock models, scratch beside X-Learner', transfer, 4.0),
     ('Table and pictures', report, 0.3),
