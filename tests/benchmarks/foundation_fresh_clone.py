@@ -1,8 +1,8 @@
 """The road of a new user, each measure with its limit: ``python tests/benchmarks/foundation_fresh_clone.py``.
 
 Clones the last commit into a temporary folder and types ``make demo``, ``make env`` and ``make test`` there, with empty
-caches. Takes about 40 minutes and 14 GB of disk; nothing of it is left. Exits 1 if a limit is missed. With ``--cache`` it
-uses a folder of caches instead, e.g. ``~/.cache``, and does not build mmcv again.
+caches. Takes about 40 minutes and 14 GB of disk; nothing of it is left. Exits 1 if a limit is missed. With ``--cache``
+it uses a folder of caches instead, e.g. ``~/.cache``, and does not build mmcv again.
 """
 
 import argparse
