@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from mmseg.evaluation.metrics import IoUMetric
 
 from earth import trivial
 from earth.object_cutter import Box
@@ -31,12 +33,10 @@ def test_majority_segmentation_by_hand(tmp_path):
 
 
 def test_majority_segmentation_equals_mmseg(tmp_path):
-    metrics = pytest.importorskip('mmseg.evaluation.metrics')
-    torch = pytest.importorskip('torch')
     labels = np.random.default_rng(0).integers(0, 4, (16, 16)).astype(np.uint8)
     samples = [Sample(split, '0', np.zeros((16, 16, 3), np.uint8), labels) for split in ('train', 'val')]
     WRITERS['seg'](samples, tmp_path, tuple('abcdef'))
-    metric = metrics.IoUMetric()
+    metric = IoUMetric()
     metric.dataset_meta = dict(classes=tuple('abcdef'))
     painted = torch.full((16, 16), int(np.bincount(labels.ravel()).argmax()))
     sample = dict(pred_sem_seg=dict(data=painted), gt_sem_seg=dict(data=torch.from_numpy(labels)))
@@ -53,7 +53,6 @@ def test_grid_boxes_fill_the_image_within_the_limit():
 
 
 def test_constant_boxes_by_hand(tmp_path):
-    pytest.importorskip('pycocotools')
     image = np.zeros((32, 32, 3), np.uint8)
     boxes = [Box((0, 0, 16, 16), 256, 0, False), Box((16, 0, 32, 32), 512, 0, True)]
     WRITERS['det']([Sample(split, '0', image, boxes) for split in ('train', 'val')], tmp_path, ('thing', ))

@@ -20,12 +20,12 @@ def weigh_losses(losses: Mapping[str, Any], weight: float) -> dict[str, Any]:
         dict[str, Tensor or list[Tensor]]: The same keys.
     """
 
-    def weigh(key: str, value: Any) -> Any:
+    def _weigh(key: str, value: Any) -> Any:
         if 'loss' not in key or weight == 1:
             return value
         return [v * weight for v in value] if isinstance(value, (list, tuple)) else value * weight
 
-    return {key: weigh(key, value) for key, value in losses.items()}
+    return {key: _weigh(key, value) for key, value in losses.items()}
 
 
 def backward_source(optim_wrapper: OptimWrapper, loss: Tensor, counts: bool) -> None:

@@ -40,36 +40,26 @@ detector = dict(
         nms_pre=300, min_bbox_size=0, score_thr=0.02, nms=dict(type='nms', iou_threshold=0.5), max_per_img=50))
 tree_detector = dict(detector, bbox_head=dict(bbox_head, num_classes=1))
 
+decode_head = dict(
+    type='FPNHead',
+    in_channels=[32, 32, 32, 32],
+    in_index=[0, 1, 2, 3],
+    feature_strides=[4, 8, 16, 32],
+    channels=32,
+    num_classes=17,
+    norm_cfg=dict(type='BN'),
+    align_corners=False,
+    loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True))
 segmentor = dict(
     type='mmseg.EncoderDecoder',
     data_preprocessor=dict(
         type='SegDataPreProcessor', mean=mean, std=std, bgr_to_rgb=True, size=(96, 96), pad_val=0, seg_pad_val=255),
     backbone=dict(type='xlearner_mm.BackbonePort', out_indices=(0, 1, 2, 3)),
     neck=dict(type='FPN', in_channels=[16, 32, 64, 128], out_channels=32, num_outs=4),
-    decode_head=dict(
-        type='FPNHead',
-        in_channels=[32, 32, 32, 32],
-        in_index=[0, 1, 2, 3],
-        feature_strides=[4, 8, 16, 32],
-        channels=32,
-        num_classes=17,
-        norm_cfg=dict(type='BN'),
-        align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
+    decode_head=decode_head,
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))
-mask_segmentor = dict(
-    segmentor,
-    decode_head=dict(
-        type='FPNHead',
-        in_channels=[32, 32, 32, 32],
-        in_index=[0, 1, 2, 3],
-        feature_strides=[4, 8, 16, 32],
-        channels=32,
-        num_classes=3,
-        norm_cfg=dict(type='BN'),
-        align_corners=False,
-        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True)))
+mask_segmentor = dict(segmentor, decode_head=dict(decode_head, num_classes=3))
 
 branches = dict(
     landcover_cls=dict(task='cls', model=classifier),
