@@ -14,7 +14,7 @@ from .atomic_local_backend import ATOMIC_LOCAL
 
 
 def save_resumable(runner: Runner, folder: str, filename: str, meta: dict[str, Any], **kwargs: Any) -> None:
-    """Save a checkpoint in one step, then name it as the one that ``--resume`` takes.
+    """Save a checkpoint in one step, then name it as the one that ``--resume`` takes (ours).
 
     Args:
         runner (Runner): The runner.

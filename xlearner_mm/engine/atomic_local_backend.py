@@ -15,7 +15,7 @@ ATOMIC_LOCAL = 'xlearner_mm_atomic'
 class AtomicLocalBackend(LocalBackend):
     """mmengine's local files, but a file that is put replaces the old one in one step (ours)."""
 
-    _later: ClassVar[Optional[list[str]]] = None  # of all instances: mmengine makes one a file
+    _later: ClassVar[Optional[list[str]]] = None  # on the class: mmengine makes a new instance for each file
 
     def put(self, obj: bytes, filepath: Union[str, Path]) -> None:
         """Write bytes to a temporary file, flush it to the disk and rename it.

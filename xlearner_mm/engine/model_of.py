@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 
 
 def model_of(runner: Runner) -> Any:
-    """Give the model of a runner, without its distributed wrapper.
+    """Give the model of a runner, without its distributed wrapper (ours).
 
     Args:
         runner (Runner): The runner.

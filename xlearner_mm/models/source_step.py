@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def weigh_losses(losses: Mapping[str, Any], weight: float) -> dict[str, Any]:
-    """Weigh what is back-propagated; leave alone what is only logged.
+    """Weigh what is back-propagated; leave alone what is only logged (ours).
 
     Args:
         losses (Mapping[str, Tensor or list[Tensor]]): What a stock model returns in mode ``loss``.
