@@ -21,7 +21,7 @@ def make(sizes, batch_size, seed=0, **kwargs):
 
 
 def take(sampler, steps):
-    return list(itertools.islice(sampler, steps))
+    return [list(batch) for batch in itertools.islice(sampler, steps)]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_state_continues_anywhere_also_on_other_ranks(set_rank):
     sizes = dict(a=7, b=90, c=20000)
     sampler = make(sizes, dict(a=4, b=2, c=6), seed=5)
     state = sampler.initial_state()
-    assert state == dict(seed=5, step=0, positions=dict(a=0, b=0, c=0), sizes=sizes)
+    assert state == dict(seed=5, schedule='joint', step=0, carry={}, positions=dict(a=0, b=0, c=0), sizes=sizes)
     batches = take(sampler, 60)
     for step in range(60):
         fresh = make(sizes, dict(a=4, b=2, c=6), seed=99)  # a run without a fixed seed has another one when resumed
@@ -87,7 +87,7 @@ def test_state_continues_anywhere_also_on_other_ranks(set_rank):
         assert take(fresh, 2)[0] == batches[step]
         state = sampler.next_state(state)
     assert json.loads(json.dumps(state)) == dict(
-        seed=5, step=60, positions=dict(a=240, b=120, c=360), sizes=sizes)
+        seed=5, schedule='joint', step=60, carry={}, positions=dict(a=240, b=120, c=360), sizes=sizes)
     sampler.set_state(state)
     single = take(sampler, 1)[0]
     halves = []
@@ -106,8 +106,7 @@ def test_next_state_changes_nothing_else():
     state = sampler.initial_state()
     sampler.next_state(state)
     assert state['positions'] == dict(a=0) and take(sampler, 3) == first
-    # Counting steps from a switch of the phase keeps the positions.
-    assert sampler.next_state(dict(state, step=0, positions=dict(a=3))) == dict(state, step=1, positions=dict(a=5))
+    assert sampler.next_state(dict(state, step=7, positions=dict(a=3))) == dict(state, step=8, positions=dict(a=5))
 
 
 def test_billions_of_samples_cost_nothing():
@@ -125,6 +124,70 @@ def test_length_is_the_slowest_epoch(set_rank):
     assert len(sampler) == 13
     set_rank(0, 2)
     assert len(sampler) == 7
+
+
+@pytest.mark.parametrize('kwargs, length', [
+    (dict(batch_size=dict(a=1, b=1)), 100),
+    (dict(batch_size=4, schedule='mixed', ratios='proportional'), 37),  # 147 samples, 4 a step
+    (dict(batch_size=1, schedule='mixed', ratios=dict(a=48, b=1)), 49 * 47),  # floats would give one more
+    (dict(batch_size=2, schedule='mixed', ratios=[(0, dict(a=1, b=0)), (9, 'equal')]), 50),
+    (dict(batch_size=dict(a=8, b=2), schedule='alternate', ratios='equal'), 47),
+])
+def test_length_by_schedule(kwargs, length):
+    assert len(make(dict(a=100, b=47), **kwargs)) == length
+
+
+@pytest.mark.parametrize('world_size', [1, 2])
+@pytest.mark.parametrize('size', [8, 9, 57, 4000])
+def test_a_source_that_may_not_repeat(set_rank, size, world_size):
+    keys, steps = [], size // (4 * world_size)
+    for rank in range(world_size):
+        set_rank(rank, world_size)
+        sampler = make(dict(a=size, b=50), dict(a=4, b=3), no_repeat=['a'])
+        batches, state = list(map(list, sampler)), sampler.initial_state()  # it ends
+        for _ in batches:
+            state = sampler.next_state(state)
+            assert sampler.used_up(state) == []
+        assert len(batches) == steps and sampler.used_up(sampler.next_state(state)) == ['a']
+        sampler.set_state(state)
+        assert list(sampler) == []
+        keys += [key for batch in batches for key in batch if key.source == 'a']
+    assert len({key.index for key in keys}) == len(keys) == steps * 4 * world_size
+    assert {key.epoch for key in keys} == {0}
+
+
+@pytest.mark.parametrize('schedule, batch_size', [('mixed', 7), ('alternate', dict(a=5, b=3, c=1))])
+def test_several_that_may_not_repeat(schedule, batch_size):
+    sampler = make(dict(a=40, b=300, c=7), batch_size, schedule=schedule, ratios=dict(a=1, b=2, c=1),
+                   no_repeat=('a', 'b'))
+    keys = [key for batch in sampler for key in batch]
+    of = {s: [key for key in keys if key.source == s] for s in 'abc'}
+    for source in 'ab':
+        assert len({key.index for key in of[source]}) == len(of[source])
+    assert 35 <= len(of['a']) <= 40 and max(key.epoch for key in of['c']) > 0
+    assert sampler.no_repeat == ('a', 'b')
+
+
+@pytest.mark.parametrize('batch_size, world_size, kwargs, images', [
+    (dict(a=6, b=1), 1, {}, 6),
+    (dict(a=3, b=1), 2, {}, 6),
+    (12, 1, dict(schedule='mixed', ratios='equal'), 6),
+    (8, 1, dict(schedule='mixed', ratios=[(0, 'equal'), (9, dict(a=7, b=2))]), 7),
+    (11, 1, dict(schedule='mixed', ratios='equal'), 6),
+    (dict(a=6, b=1), 1, dict(schedule='alternate', ratios=dict(a=1, b=99)), 6),
+])
+def test_a_step_larger_than_a_source_that_may_not_repeat(set_rank, batch_size, world_size, kwargs, images):
+    set_rank(0, world_size)
+    with pytest.raises(ValueError, match=f"step takes {images} samples of source 'a' on all ranks together, which has "
+                       r'5 and may not repeat\. Lower .*batch_size or its ratio, or let it repeat \(no_repeat\)'):
+        make(dict(a=5, b=9), batch_size, no_repeat=['a'], **kwargs)
+    make(dict(a=5, b=99), batch_size, no_repeat=['b'], **kwargs)
+
+
+@pytest.mark.parametrize('no_repeat', [['a', 'cats'], 'a'])
+def test_wrong_no_repeat(no_repeat):
+    with pytest.raises(ValueError, match=r"no_repeat=\[?'a'.* must be a list of sources out of \['a', 'b'\]"):
+        make(dict(a=5, b=6), dict(a=1, b=1), no_repeat=no_repeat)
 
 
 def test_changed_data_is_refused():
@@ -152,17 +215,17 @@ def test_wrong_sampler_and_schedule():
             MultiSourceBatchSampler(sampler, dict(a=1))
     with pytest.raises(TypeError, match='draws from a MultiSourceDataset, got range'):
         MultiSourceBatchSampler(DefaultSampler(range(3), seed=0), dict(a=1))
-    with pytest.raises(ValueError, match="schedule='round_robin' must be one of joint"):
+    with pytest.raises(ValueError, match="schedule='round_robin' must be one of joint, mixed, alternate"):
         make(dict(a=5), dict(a=1), schedule='round_robin')
 
 
-def build_loader(sources, num_workers=0, seed=3, **kwargs):
+def build_loader(sources, num_workers=0, seed=3, batch_size=None, schedule=None, **kwargs):
     return Runner.build_dataloader(
         dict(
-            batch_size=dict(photos=3, boxes=1, maps=2),
+            batch_size=batch_size or dict(photos=3, boxes=1, maps=2),
             num_workers=num_workers,
             sampler=dict(type='DefaultSampler', shuffle=False),
-            batch_sampler=dict(type='xlearner_mm.MultiSourceBatchSampler'),
+            batch_sampler=dict(type='xlearner_mm.MultiSourceBatchSampler', **(schedule or {})),
             collate_fn=dict(type='xlearner_mm.collate_by_source'),
             dataset=dict(type='xlearner_mm.MultiSourceDataset', sources=sources),
             **kwargs),
@@ -204,6 +267,16 @@ def test_the_loader_of_the_runner_resumes(stock):
     for resumed in (loader, build_loader(stock, seed=None)):
         resumed.batch_sampler.set_state(states[3])
         assert [fingerprint(batch) for batch in itertools.islice(resumed, 3)] == batches[3:]
+
+
+@pytest.mark.parametrize('name, batch_size', [('mixed', 4), ('alternate', dict(photos=3, boxes=1, maps=2))])
+def test_the_loader_of_the_runner_takes_any_schedule(stock, name, batch_size):
+    schedule = dict(schedule=name, ratios=dict(photos=2, boxes=1, maps=1))
+    batches = [[fingerprint(batch) for batch in itertools.islice(loader, 4)] for loader in (
+        build_loader(stock, workers, batch_size=batch_size, schedule=schedule) for workers in (0, 1))]
+    assert batches[0] == batches[1]
+    expected = [('photos', 'boxes', 'maps')] * 4 if name == 'mixed' else [(s, ) for s in ('photos', 'boxes', 'maps')]
+    assert {tuple(batch) for batch in batches[0]} == set(expected)
 
 
 def test_hooks_of_mmengine_work(stock):

@@ -19,6 +19,14 @@ def test_every_index_once(sizes):
         assert np.array_equal(np.sort(indices), np.arange(size)), size
 
 
+def test_every_index_once_an_epoch_of_the_endless_order():
+    for size in [*range(1, 301), *(2**k + d for k in range(9, 17) for d in (-1, 0, 1))]:
+        epochs, indices = shuffled(np.arange(size // 2, 2 * size), size, 5, 'b')
+        whole = indices[epochs == 1]
+        assert np.array_equal(np.sort(whole), np.arange(size)), size
+        assert np.array_equal(shuffled(np.arange(size, 2 * size), size, 5, 'b')[1], whole)
+
+
 def test_any_part_of_the_order_alone():
     whole = permute(np.arange(1000), 1000, 1, 'a')
     assert whole.dtype == np.int64

@@ -171,3 +171,13 @@ def test_another_train_loop_is_refused(toy_data, tmp_path):
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)
     with pytest.raises(TypeError, match="IterBasedTrainLoop never switches to the squeeze.*'xlearner_mm.MultiSou"):
         toy.train(cfg)
+
+
+def test_the_preflight_looks_at_the_data_of_the_squeeze_before_the_expansion(toy_data, tmp_path):
+    cfg = toy.config(toy_data, tmp_path, expansion_iters=2, max_iters=4)
+    loader = cfg.train_dataloader.to_dict()
+    loader['dataset']['sources']['maps']['dataset']['metainfo']['classes'] = ('w', 'x', 'y')
+    cfg.custom_hooks[0].squeeze.train_dataloader = loader
+    with pytest.raises(ValueError, match='(?s)A setting of ExpansionSqueezeHook.squeeze is wrong: .*maps.*3'):
+        run(cfg)
+    assert not list(tmp_path.glob('*.pth'))

@@ -1,11 +1,14 @@
+import numpy as np
 import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, METRICS
 from mmengine.runner import Runner
+from PIL import Image
 
 import toy
+from xlearner_mm.datasets import SampleError
 
 pytestmark = pytest.mark.compat
 
@@ -56,4 +59,31 @@ def test_sources_must_agree(toy_data, tmp_path):
     for part in (cfg.val_dataloader, cfg.val_evaluator):
         part['cats'] = part.pop('maps')
     with pytest.raises(ValueError, match="the model \\['boxes', 'maps', 'photos'\\]"):
+        build(cfg)
+
+
+def test_data_sets_are_the_stock_ones(toy_data, tmp_path):
+    _, loop = build(toy.config(toy_data, tmp_path))
+    assert {source: type(dataset).__module__.split('.')[0] for source, dataset in loop.datasets.items()} == dict(
+        photos='mmpretrain', boxes='mmdet', maps='mmseg')
+
+
+def test_a_broken_image_and_a_label_without_a_class_are_named(tmp_path):
+    root = toy.write_data(tmp_path / 'data')
+    path = root / 'maps/img/val/3.png'
+    path.write_bytes(path.read_bytes()[:300])
+    _, loop = build(toy.config(root, tmp_path / 'a'))
+    with pytest.raises(SampleError, match=r"'maps': sample 3 \(.*img/val/3\.png, .*\) cannot be loaded.*truncated"):
+        loop.run()
+    path.unlink()
+    Image.fromarray(np.full((64, 64), 9, np.uint8)).save(root / 'maps/ann/val/2.png')
+    _, loop = build(toy.config(root, tmp_path / 'b'))
+    with pytest.raises(ValueError, match=r"'maps': label 9 of .*2\.png is outside 0\.\.3, the classes of its FCNHead"):
+        loop.run()
+
+
+def test_data_that_cannot_be_built_is_named(toy_data, tmp_path):
+    cfg = toy.config(toy_data, tmp_path)
+    cfg.val_dataloader.boxes.dataset.ann_file = 'none.json'
+    with pytest.raises(ValueError, match=r"'boxes' \(.*none\.json.*Mend val_dataloader\.boxes\.dataset: its type"):
         build(cfg)

@@ -5,7 +5,7 @@ from torch import nn
 
 from tiny import batch, classifier, detector, segmentor, two_stage_detector
 from xlearner_mm.models.branch import build_branch, class_head_of
-from xlearner_mm.models.label_check import check_labels
+from xlearner_mm.models.label_check import check_annotations, check_labels
 
 pytestmark = pytest.mark.compat
 
@@ -57,3 +57,28 @@ def test_a_proposal_network_takes_every_class():
     samples = batch('boxes')['data_samples']
     assert samples[0].gt_instances.labels.tolist() == [0, 1]
     check_labels('boxes', samples, model)
+
+
+@pytest.mark.parametrize('source, field, missing', [
+    ('photos', 'gt_label', 'gt_label'),
+    ('boxes', 'gt_instances', 'gt_instances.labels, gt_instances.bboxes'),
+    ('maps', 'gt_sem_seg', 'gt_sem_seg'),
+])
+def test_samples_without_labels_are_named(source, field, missing):
+    samples = batch(source)['data_samples']
+    check_annotations(source, samples, model_of(source))
+    delattr(samples[1], field)
+    check_labels(source, samples, model_of(source))  # in validation a sample need not have any
+    with pytest.raises(ValueError, match=f"'{source}': the sample of {source}.png, a .*DataSample, has no {missing}, "
+                                         'which its .* trains on. Mend the pipeline of the source: load it'):
+        check_annotations(source, samples, model_of(source))
+
+
+def test_boxes_without_their_class_and_samples_of_another_library_are_named():
+    samples = batch('boxes')['data_samples']
+    del samples[0].gt_instances.bboxes
+    with pytest.raises(ValueError, match='has no gt_instances.bboxes, which its FCOS trains on'):
+        check_annotations('boxes', samples, model_of('boxes'))
+    with pytest.raises(ValueError, match="'maps': the sample of boxes.png, a DetDataSample, has no gt_sem_seg"):
+        check_annotations('maps', samples, model_of('maps'))
+    check_annotations('boxes', samples, nn.Linear(1, 1))

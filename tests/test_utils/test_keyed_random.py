@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from xlearner_mm.utils import derive_seed, keyed_rng, seed_all
+from xlearner_mm.utils import derive_seed, keyed_rng, seed_all, seed_cpu
 
 pytestmark = pytest.mark.compat
 
@@ -72,3 +72,10 @@ def test_seed_all_gives_what_keyed_rng_gives():
     assert draw() == inside
     seed_all(4, 'y')
     assert draw() != inside
+
+
+def test_seed_cpu_gives_what_keyed_rng_gives():
+    with keyed_rng(4, 'x'):
+        inside = draw()
+    seed_cpu(4, 'x')
+    assert draw() == inside

@@ -5,40 +5,43 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Optional
 
-from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.structures import BaseDataElement
 from torch.utils.data import Dataset
 
 from xlearner_mm.registry import DATASETS
-from xlearner_mm.utils import as_dict_by_source, keyed_rng, with_scope
+from xlearner_mm.utils import as_dict_by_source, seed_cpu
 
-from .image_integrity import check_complete
+from .dropped import tell_dropped
+from .image_integrity import paths_in
+from .in_flight import InFlight
 from .sample import SampleError, SampleKey
+from .stock import build_stock, load_stock
 
 
 @DATASETS.register_module()
 class MultiSourceDataset(Dataset):
     """Give samples of stock data sets, each marked with its source and task (ours).
 
-    A sample depends on its :class:`SampleKey` alone: the pipeline runs with the global generators seeded from it, so
-    augmentations are the same with any number of workers and after a resume.
+    A sample depends on its :class:`SampleKey` alone: it seeds the global generators for the pipeline, so augmentations
+    are the same with any number of workers and after a resume.
 
     A sample that a pipeline drops (by giving ``None``, as some crops do) is replaced by the next one, where the stock
-    data sets take a random one (inside of wrappers such as ``ConcatDataset`` they still do); so is one that cannot be
-    loaded if the source has ``on_error='skip'``. The indices that were passed over stand in the metainfo ``skipped`` of
-    the sample that is given instead.
+    data sets take a random one and do not tell; so is one that cannot be loaded if the source has ``on_error='skip'``.
+    The indices that were passed over stand in the metainfo ``dropped`` and ``skipped`` of the sample that is given
+    instead.
 
     Args:
-        sources (dict): ``dict(task=..., dataset=..., on_error='raise')`` by source: the task of :class:`XLearner`'s
-            branch, a stock data set or its config, and what to do with a sample that cannot be loaded, ``raise`` or
-            ``skip``.
+        sources (dict): By source ``dict(task=..., dataset=..., on_error='raise', max_skip_share=0.01)``: the task of
+            :class:`XLearner`'s branch; a stock data set or its config; what to do with a sample that cannot be loaded,
+            ``raise`` or ``skip``; and the share of samples from which on skipping stops the run.
 
     Attributes:
         sources (dict[str, Dataset]): Stock data set by source.
         tasks (dict[str, str]): Task by source.
         sizes (dict[str, int]): Number of samples by source.
+        max_skip_shares (dict[str, float]): Largest share of samples that may be skipped, by source.
+        in_flight (InFlight, optional): Where workers note what they load.
 
     Raises:
         TypeError: If a source's config is not as above.
@@ -54,12 +57,17 @@ class MultiSourceDataset(Dataset):
     def __init__(self, sources: Mapping[str, Any]) -> None:
         self.sources: dict[str, Any] = {}
         self.tasks: dict[str, str] = {}
+        self.max_skip_shares: dict[str, float] = {}
+        self.in_flight: Optional[InFlight] = None
         self._on_error: dict[str, str] = {}
         for source, cfg in as_dict_by_source(sources, 'train_dataloader.dataset.sources').items():
             _check_source_cfg(source, cfg)
             self.tasks[source] = cfg['task']
             self._on_error[source] = cfg.get('on_error', 'raise')
-            self.sources[source] = _build(source, cfg['dataset'])
+            self.max_skip_shares[source] = cfg.get('max_skip_share', 0.01)
+            self.sources[source] = build_stock(
+                source, cfg['dataset'], f'train_dataloader.dataset.sources.{source}.dataset')
+            tell_dropped(self.sources[source])
         self.sizes: dict[str, int] = {source: len(dataset) for source, dataset in self.sources.items()}
         for source, size in self.sizes.items():
             if size == 0:
@@ -83,54 +91,60 @@ class MultiSourceDataset(Dataset):
 
         Returns:
             dict: The stock sample: ``inputs``, e.g. a Tensor ``(C, H, W)``, and ``data_samples``, with ``source`` and
-                ``task`` in its metainfo, and ``skipped`` (tuple of indices) where samples were passed over.
+                ``task`` in its metainfo, and ``skipped`` and ``dropped`` (tuples of indices) where samples were passed
+                over.
 
         Raises:
             SampleError: If the sample cannot be loaded, or too many in a row with ``on_error='skip'``.
             TypeError: If the pipeline does not end in the packing that X-Learner reads.
         """
-        skipped: list[int] = []
-        failures = 0
-        while len(skipped) < min(self.sizes[key.source], self.MAX_TRIES):
+        passed: dict[str, list[int]] = dict(skipped=[], dropped=[])
+        first, failure = key.index, ''
+        tries = min(self.sizes[key.source], self.MAX_TRIES)
+        for _ in range(tries):
+            reason = 'dropped'
             try:
                 sample = self._load(key)
             except SampleError as error:
                 if self._on_error[key.source] == 'raise':
                     raise
-                failures += 1
-                if failures > self.MAX_FAILURES:
-                    raise SampleError(f'{failures} samples in a row failed. The last, not skipped: {error}') from error
+                if len(passed['skipped']) == self.MAX_FAILURES:
+                    raise SampleError(f'{self.MAX_FAILURES + 1} samples in a row failed. The last, not skipped: '
+                                      f'{error}') from error
                 print_log(f'Skipped. {error}', logger='current', level=logging.WARNING)
-                sample = None
+                sample, reason, failure = None, 'skipped', f' The last failure: {error}'
             if sample is not None:
-                return self._mark(sample, key.source, skipped)
-            skipped.append(key.index)
+                return self._mark(sample, key.source, passed)
+            passed[reason].append(key.index)
             key = replace(key, index=(key.index + 1) % self.sizes[key.source])
-        raise SampleError(f'Source {key.source!r}: none of {len(skipped)} samples in a row could be used, from index '
-                          f'{skipped[0]} on; {failures} of them failed, the pipeline gave None for the others. Mend '
-                          'the data or the transforms that drop samples.')
+        raise SampleError(f'Source {key.source!r}: none of {tries} samples in a row could be used, from index {first} '
+                          f'on; {len(passed["skipped"])} of them failed, the pipeline gave None for the others. Mend '
+                          f'the data or the transforms that drop samples.{failure}')
+
+    def image_paths(self, source: str, index: int) -> list[str]:
+        """Give the image files that a sample is made of, as far as its stock data set tells.
+
+        Args:
+            source (str): Source of the sample.
+            index (int): Its index there.
+
+        Returns:
+            list[str]: Paths of the image and of its map of classes.
+        """
+        dataset = self.sources[source]
+        return paths_in(dataset.get_data_info(index)) if hasattr(dataset, 'get_data_info') else []
 
     def _load(self, key: SampleKey) -> Optional[Any]:
         """Give a stock sample, or None where the pipeline drops it."""
-        dataset = self.sources[key.source]
-        paths: list[str] = []
-        try:
-            paths = _image_paths(dataset, key.index)
-            for path in paths:
-                check_complete(path)
-            with keyed_rng(key.seed, key.source, key.epoch, key.index):
-                # Around __getitem__ of mmengine, which replaces a dropped sample by a random one and does not tell.
-                if type(dataset).__getitem__ is BaseDataset.__getitem__:
-                    return dataset.prepare_data(key.index)
-                return dataset[key.index]
-        except Exception as error:
-            where = f' ({", ".join(paths)})' if paths else ''
-            mend = '' if self._on_error[key.source] == 'skip' else (
-                f", or set on_error='skip' in train_dataloader.dataset.sources.{key.source}")
-            raise SampleError(f'Source {key.source!r}: sample {key.index}{where} cannot be loaded or augmented: '
-                              f'{_text(error)}. Mend or remove it, mend the pipeline{mend}.') from error
+        if self.in_flight is not None:
+            self.in_flight.note(key)
+        mend = '' if self._on_error[key.source] == 'skip' else (
+            f", or set on_error='skip' in train_dataloader.dataset.sources.{key.source}")
+        # They are not put back: the model's randomness is seeded before each source's forward.
+        seed_cpu(key.seed, key.source, key.epoch, key.index)
+        return load_stock(key.source, self.sources[key.source], key.index, mend)
 
-    def _mark(self, sample: Any, source: str, skipped: list[int]) -> dict[str, Any]:
+    def _mark(self, sample: Any, source: str, passed: Mapping[str, list[int]]) -> dict[str, Any]:
         """Write into a sample where it comes from."""
         if (not isinstance(sample, dict) or 'inputs' not in sample
                 or not isinstance(sample.get('data_samples'), BaseDataElement)):
@@ -138,48 +152,25 @@ class MultiSourceDataset(Dataset):
             raise TypeError(f'Source {source!r}: a sample must be a dict of inputs and a data element as data_samples, '
                             f"got {got}. End its pipeline with the library's packing, e.g. mmdet.PackDetInputs, "
                             'mmseg.PackSegInputs or mmpretrain.PackInputs.')
-        sample['data_samples'].set_metainfo(dict(source=source, task=self.tasks[source]))
-        if skipped:
-            sample['data_samples'].set_metainfo(dict(skipped=tuple(skipped)))
+        told = {reason: tuple(indices) for reason, indices in passed.items() if indices}
+        for name, value in dict(told, source=source, task=self.tasks[source]).items():
+            sample['data_samples'].set_field(value, name, field_type='metainfo')
         return sample
 
 
 def _check_source_cfg(source: str, cfg: Any) -> None:
     """Refuse a source's config with missing, unknown or wrong settings."""
     what = f'train_dataloader.dataset.sources.{source}'
-    if not isinstance(cfg, Mapping) or not {'task', 'dataset'} <= set(cfg) <= {'task', 'dataset', 'on_error'}:
+    needed, optional = {'task', 'dataset'}, {'on_error', 'max_skip_share'}
+    if not isinstance(cfg, Mapping) or not needed <= set(cfg) <= needed | optional:
         got = sorted(cfg) if isinstance(cfg, Mapping) else repr(cfg)
-        raise TypeError(f'{what} must be dict(task=..., dataset=...), optionally with on_error, got {got}.')
+        raise TypeError(f'{what} must be dict(task=..., dataset=...), optionally with on_error and max_skip_share, got '
+                        f'{got}.')
     if not isinstance(cfg['task'], str):
         raise TypeError(f"{what}.task must be the name of a task such as 'det', got {cfg['task']!r}.")
     if cfg.get('on_error', 'raise') not in MultiSourceDataset.ON_ERROR:
         raise ValueError(f"{what}.on_error={cfg['on_error']!r} must be 'raise' or 'skip'.")
+    share = cfg.get('max_skip_share', 0.0)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise ValueError(f"{what}.max_skip_share={share!r} must be a share of the samples, from 0 to 1.")
 
-
-def _build(source: str, dataset: Any) -> Any:
-    """Build a source's stock data set, or take one that is built, and let it read its annotations."""
-    what = f'train_dataloader.dataset.sources.{source}.dataset'
-    if not isinstance(dataset, Mapping) and not (hasattr(dataset, '__getitem__') and hasattr(dataset, '__len__')):
-        raise TypeError(f'{what} must be a data set or the config of one, got {dataset!r}.')
-    try:
-        if isinstance(dataset, Mapping):
-            dataset = MMENGINE_DATASETS.build(with_scope(dataset))
-        if hasattr(dataset, 'full_init'):
-            dataset.full_init()
-    except Exception as error:
-        # numpy's "need at least one array to concatenate" is how mmengine's data sets fail without samples.
-        raise ValueError(f'The data set of source {source!r} cannot be built: {_text(error)}. '
-                         f'Mend {what}: its type, its paths, and filters that leave no samples.') from error
-    return dataset
-
-
-def _text(error: Exception) -> str:
-    return f'{type(error).__name__}: {error}'.rstrip('. \n')
-
-
-def _image_paths(dataset: Any, index: int) -> list[str]:
-    """Give the image files that a sample is made of, as far as its data set tells."""
-    if not hasattr(dataset, 'get_data_info'):
-        return []
-    info = dataset.get_data_info(index)
-    return [info[key] for key in ('img_path', 'seg_map_path') if isinstance(info.get(key), str)]

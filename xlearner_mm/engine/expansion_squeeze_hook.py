@@ -10,6 +10,7 @@ from xlearner_mm.models import Phase
 from xlearner_mm.registry import HOOKS
 
 from .atomic_checkpoint_hook import AtomicCheckpointHook, save_resumable
+from .data_check import check_data
 from .model_of import model_of
 from .multi_source_train_loop import MultiSourceTrainLoop
 
@@ -47,6 +48,7 @@ class ExpansionSqueezeHook(Hook):
         self.expansion_iters = expansion_iters
         self.squeeze = dict(squeeze or {})
         self._teacher_loaded = False
+        self._squeeze_images: dict[str, float] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Check that the run can be switched, and that what the squeeze needs can be built.
@@ -77,6 +79,23 @@ class ExpansionSqueezeHook(Hook):
                                  'with every parameter of model.backbone.')
             self._check_schedules(runner)
             self._try_settings(runner)
+
+    def planned_images(self, runner: Runner) -> dict[str, float]:
+        """Give the images of each source that the whole run draws, those drawn already included.
+
+        Args:
+            runner (Runner): The runner of the training process.
+
+        Returns:
+            dict[str, float]: Images by source, on all ranks together.
+        """
+        loop = runner.train_loop
+        if model_of(runner).phase is Phase.SQUEEZE:
+            return loop.images_until(loop.max_iters)
+        images = loop.images_until(self.expansion_iters)
+        in_squeeze = self._squeeze_images or loop.dataloader.batch_sampler.images_between(
+            0, loop.max_iters - self.expansion_iters)
+        return {source: number + in_squeeze[source] for source, number in images.items()}
 
     def before_fetch(self, runner: Runner) -> None:
         """Switch when the expansion is over; the train loop calls this before it fetches a batch.
@@ -141,7 +160,10 @@ class ExpansionSqueezeHook(Hook):
         try:
             if 'train_dataloader' in self.squeeze:
                 loader = runner.build_dataloader(self.squeeze['train_dataloader'], seed=runner.seed)
-                loader.batch_sampler.set_state(runner.train_loop.state)
+                loader.batch_sampler.set_state(loader.batch_sampler.next_phase(runner.train_loop.state))
+                self._squeeze_images = loader.batch_sampler.images_between(0, runner.max_iters - self.expansion_iters)
+                check_data(model_of(runner), loader, runner.val_loop, self.planned_images(runner), 0,
+                           runner.train_loop.preflight_allow)
             self._build_training(runner)
             runner.train_loop.check_schedules()
         except Exception as error:

@@ -1,23 +1,24 @@
 """The train loop for a model with several sources."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
 
-import torch
-from mmengine.dist import all_reduce, get_rank
+from mmengine.dist import get_rank
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.utils import calc_dynamic_intervals
 from torch.utils.data import DataLoader
 
-from xlearner_mm.datasets import MultiSourceBatchSampler
+from xlearner_mm.datasets import InFlight, MultiSourceBatchSampler
 from xlearner_mm.models import Phase, XLearner
 from xlearner_mm.registry import LOOPS
 from xlearner_mm.utils import derive_seed
 
+from .data_check import check_data
 from .model_of import model_of
 from .multi_source_distributed import MultiSourceDistributed
+from .skip_counter import SkipCounter
 
 
 @LOOPS.register_module()
@@ -25,8 +26,9 @@ class MultiSourceTrainLoop(BaseLoop):
     """Train by iterations from a position in the data that stands in the checkpoint (ours).
 
     What is due is a function of (seed, phase, step within the phase, global position of each source), so a resumed
-    run goes on at its position instead of replaying batches, and ends with the same weights. Hooks may define
-    ``before_fetch(runner)``: it is called before an iteration's batch is fetched, where a phase can be switched.
+    run goes on at its position instead of replaying batches, and ends with the same weights. Before the first step the
+    preflight looks for what would fail silently. Hooks may define ``before_fetch(runner)``: it is called before an
+    iteration's batch is fetched, where a phase can be switched; and ``planned_images(runner)``, see there.
 
     Args:
         runner (Runner): The runner.
@@ -35,6 +37,7 @@ class MultiSourceTrainLoop(BaseLoop):
         val_begin (int): Iteration from which to validate.
         val_interval (int): Iterations from one validation to the next.
         dynamic_intervals (list[tuple[int, int]], optional): Pairs of an iteration and the interval from there on.
+        preflight_allow (Sequence[str]): Checks of the preflight whose findings are warnings and not errors.
 
     Raises:
         TypeError: If model, wrapper or loader are not made for several sources.
@@ -49,7 +52,8 @@ class MultiSourceTrainLoop(BaseLoop):
                  max_iters: int,
                  val_begin: int = 1,
                  val_interval: int = 1000,
-                 dynamic_intervals: Optional[list[tuple[int, int]]] = None) -> None:
+                 dynamic_intervals: Optional[list[tuple[int, int]]] = None,
+                 preflight_allow: Sequence[str] = ()) -> None:
         if max_iters != int(max_iters) or max_iters < 1:
             raise ValueError(f'train_cfg.max_iters={max_iters!r} must be a positive integer.')
         if (runner.auto_scale_lr or {}).get('enable', False):
@@ -57,6 +61,7 @@ class MultiSourceTrainLoop(BaseLoop):
                              'set the learning rate in optim_wrapper.')
         self.model = _multi_source_model(runner)
         super().__init__(runner, dataloader)
+        self._check_data()
         self._max_iters = int(max_iters)
         self._iter = self._epoch = 0
         self.max_epochs = 1  # what stock hooks ask of a loop by iterations
@@ -65,9 +70,9 @@ class MultiSourceTrainLoop(BaseLoop):
         self.dynamic_milestones, self.dynamic_intervals = calc_dynamic_intervals(val_interval, dynamic_intervals)
         self.stop_training = False  # set by EarlyStoppingHook
         self._iterator: Optional[Iterator[Any]] = None
-        self.skipped: dict[str, int] = {}
+        self.preflight_allow = preflight_allow
+        self.skips = SkipCounter(self.dataloader.dataset.max_skip_shares)
         self._parameters = derive_seed(*(name for name, _ in self.model.named_parameters()))  # names in their order
-        self._check_data()
         runner.visualizer.dataset_meta = self.dataloader.dataset.metainfo
         self.state: dict[str, Any] = self.dataloader.batch_sampler.initial_state()
 
@@ -106,20 +111,20 @@ class MultiSourceTrainLoop(BaseLoop):
                             'paramwise_cfg for settings by module.')
         self._restore()
         self.runner.call_hook('before_train')
+        self.runner.logger.info(f'Sources of this run:\n{self.preflight()}')
         self.runner.call_hook('before_train_epoch')
         self.check_schedules()
         if self._iter > 0:
             self._validate_if_due()  # the checkpoint was saved before the validation of its iteration
-        while self._iter < self._max_iters and not self.stop_training:
-            phase = self.model.phase
-            self.runner.call_hook('before_fetch')
-            if self.model.phase is not phase:
-                self.state = dict(self.state, step=0)
-                self._iterator = None
-                self.check_schedules()
-            self.runner.model.train()
-            self.run_iter(self._next_batch())
-            self._validate_if_due()
+        try:
+            while self._iter < self._max_iters and not self.stop_training:
+                self._switch_if_due()
+                self.runner.model.train()
+                self.run_iter(self._next_batch())
+                self._validate_if_due()
+        except RuntimeError as error:
+            self._explain(error)
+            raise
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
@@ -134,9 +139,9 @@ class MultiSourceTrainLoop(BaseLoop):
         key = (self.state['seed'], int(self.model.phase), self.state['step'], get_rank())
         outputs = self.runner.model.train_step(
             data_batch, optim_wrapper=self.runner.optim_wrapper, random_key=key)
-        self._count_skipped(data_batch)
         # Before the hooks: a checkpoint saved by one of them must hold the position behind this batch.
         self.state = self.dataloader.batch_sampler.next_state(self.state)
+        self.skips.count(data_batch, self.state['positions'])
         self._publish_state()
         self.runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
         self._iter += 1
@@ -167,20 +172,78 @@ class MultiSourceTrainLoop(BaseLoop):
         self._check_data()
         self._iterator = None
 
+    def _switch_if_due(self) -> None:
+        phase = self.model.phase
+        self.runner.call_hook('before_fetch')
+        if self.model.phase is not phase:
+            self.state = self.dataloader.batch_sampler.next_phase(self.state)
+            self._iterator = None
+            self.check_schedules()
+
+    def _explain(self, error: RuntimeError) -> None:
+        """Say at which sample a worker was that died; torch may report it at any moment of the training."""
+        dataset = self.dataloader.dataset
+        for pid, source, epoch, index in dataset.in_flight.explain(error) if dataset.in_flight is not None else ():
+            paths = ', '.join(dataset.image_paths(source, index)) or 'no path known'
+            raise RuntimeError(
+                f'{str(error).rstrip(". ")}. Worker {pid} was at sample {index} of source {source!r} ({paths}), epoch '
+                f'{epoch}. If it was killed for want of memory, lower train_dataloader.num_workers or the batch size; '
+                'if it dies there again, the file crashes its decoder: mend or remove it.') from error
+
+    def preflight(self) -> str:
+        """Look for what would fail silently.
+
+        Returns:
+            str: Table of the sources.
+
+        Raises:
+            ValueError: If there is such a thing, or the run would need more of a source than may be drawn.
+        """
+        plans = [hook.planned_images(self.runner) for hook in self.runner.hooks if hasattr(hook, 'planned_images')]
+        planned = plans[0] if plans else self.images_until(self._max_iters)
+        return check_data(self.model, self.dataloader, self.runner.val_loop, planned, self.state['step'],
+                          self.preflight_allow)
+
+    def images_until(self, iteration: int) -> dict[str, float]:
+        """Give the images of each source that are drawn until an iteration, those drawn already included.
+
+        Args:
+            iteration (int): An iteration of the present phase from now on.
+
+        Returns:
+            dict[str, float]: Images by source, on all ranks together.
+        """
+        step = self.state['step']
+        to_come = self.dataloader.batch_sampler.images_between(step, step + iteration - self._iter)
+        return {source: position + to_come[source] for source, position in self.state['positions'].items()}
+
     def _next_batch(self) -> Any:
+        dataset, sampler = self.dataloader.dataset, self.dataloader.batch_sampler
         if self._iterator is None:
-            self.dataloader.batch_sampler.set_state(self.state)
+            sampler.set_state(self.state)
+            if dataset.in_flight is None:
+                dataset.in_flight = InFlight(list(dataset.sources), self.dataloader.num_workers)
             self._iterator = iter(self.dataloader)
-        return next(self._iterator)
+        batch = next(self._iterator, None)
+        if batch is None:
+            used_up = sampler.used_up(sampler.next_state(self.state))
+            raise ValueError(f'Source {", ".join(map(repr, used_up))} is used up and may not repeat '
+                             '(train_dataloader.batch_sampler.no_repeat). Lower train_cfg.max_iters, or let it repeat.')
+        return batch
 
     def _restore(self) -> None:
         """Take over the position of the checkpoint that was resumed, if any."""
         if self._iter == 0:
             return
         saved = self.runner.message_hub.runtime_info.get(self.STATE)
-        if saved is None:
-            raise ValueError(f'The checkpoint resumed at iteration {self._iter} holds no position in the data: it was '
-                             'not written by MultiSourceTrainLoop. Use load_from instead of resume.')
+        if saved is None or set(saved['data']) != set(self.state):
+            self.runner.logger.warning(
+                f'The checkpoint resumed at iteration {self._iter} holds no position in the data: it was not written '
+                'by MultiSourceTrainLoop, or by another version of it. Every source begins anew, so samples of its '
+                'unfinished epoch come again, and it is not checked that the optimizer belongs to the same parameters '
+                'in the same order.')
+            self.state = self.dataloader.batch_sampler.next_phase(self.state, step=self._iter)
+            return
         if saved['parameters'] != self._parameters:
             raise ValueError(
                 f'The checkpoint resumed at iteration {self._iter} has other parameters than this config, or the same '
@@ -188,23 +251,13 @@ class MultiSourceTrainLoop(BaseLoop):
                 f'started with; its sources came in the order {", ".join(saved["data"]["sizes"])}. (What mmengine '
                 'dumps into the work folder is sorted by name.)')
         self.state = saved['data']
-        self.skipped = dict(saved['skipped'])
+        self.skips.counts = {source: dict(counts) for source, counts in saved['skipped'].items()}
 
     def _publish_state(self) -> None:
         """Put the position where mmengine saves it with every checkpoint."""
+        skipped = {source: dict(counts) for source, counts in self.skips.counts.items()}
         self.runner.message_hub.update_info(
-            self.STATE, dict(data=self.state, skipped=dict(self.skipped), parameters=self._parameters))
-
-    def _count_skipped(self, data_batch: Mapping[str, Any]) -> None:
-        passed_over = [sum(len(sample.get('skipped', ())) for sample in batch['data_samples'])
-                       for batch in data_batch.values()]
-        counts = torch.tensor(passed_over)
-        all_reduce(counts)
-        for source, count in zip(data_batch, counts.tolist(), strict=True):
-            if count:
-                self.skipped[source] = self.skipped.get(source, 0) + count
-                self.runner.logger.warning(f'Source {source!r}: {self.skipped[source]} samples passed over so far, '
-                                           'unreadable ones (see the warnings above) or dropped by the pipeline.')
+            self.STATE, dict(data=self.state, skipped=skipped, parameters=self._parameters))
 
     def _validate_if_due(self) -> None:
         passed = sum(milestone <= self._iter for milestone in self.dynamic_milestones)

@@ -8,6 +8,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.amp import autocast
 
+from xlearner_mm.datasets import CheckedDataset, build_stock
+from xlearner_mm.models import check_labels
 from xlearner_mm.registry import LOOPS
 from xlearner_mm.utils import as_dict_by_source, with_scope
 
@@ -39,12 +41,18 @@ class MultiSourceValLoop(BaseLoop):
         if set(loaders) != set(evaluators) or not set(loaders) <= set(self.tasks):
             raise ValueError(f'val_dataloader has the sources {sorted(loaders)}, val_evaluator {sorted(evaluators)}, '
                              f'the model {sorted(self.tasks)}. The first two must agree and be sources of the model.')
-        super().__init__(runner, SourceLoaders({s: _build_loader(runner, cfg) for s, cfg in loaders.items()}))
+        super().__init__(runner, SourceLoaders({s: _build_loader(runner, s, cfg) for s, cfg in loaders.items()}))
         self.evaluators: dict[str, Evaluator] = {}
         for source, loader in self.dataloader.loaders.items():
             self.evaluators[source] = runner.build_evaluator(with_scope(evaluators[source]))
             self.evaluators[source].dataset_meta = getattr(loader.dataset, 'metainfo', None)
         self.fp16 = fp16
+
+    @property
+    def datasets(self) -> dict[str, Any]:
+        """Stock data set by source."""
+        sets = {source: loader.dataset for source, loader in self.dataloader.loaders.items()}
+        return {source: d.dataset if isinstance(d, CheckedDataset) else d for source, d in sets.items()}
 
     def run(self) -> dict[str, Any]:
         """Validate all sources.
@@ -76,6 +84,7 @@ class MultiSourceValLoop(BaseLoop):
         """
         for sample in batch['data_samples']:
             sample.set_metainfo(dict(source=source, task=self.tasks[source]))
+        check_labels(source, batch['data_samples'], model_of(self.runner).branch(source))
         self.runner.visualizer.dataset_meta = self.evaluators[source].dataset_meta
         self.runner.call_hook('before_val_iter', batch_idx=index, data_batch=batch)
         with autocast(enabled=self.fp16):
@@ -84,8 +93,9 @@ class MultiSourceValLoop(BaseLoop):
         self.runner.call_hook('after_val_iter', batch_idx=index, data_batch=batch, outputs=outputs)
 
 
-def _build_loader(runner: Runner, cfg: Any) -> Any:
-    """Build a source's stock loader; its data set and pipeline belong to the library that its prefix names."""
+def _build_loader(runner: Runner, source: str, cfg: Any) -> Any:
+    """Build a source's stock loader."""
     if not isinstance(cfg, Mapping):
         return cfg
-    return runner.build_dataloader(dict(cfg, dataset=with_scope(cfg['dataset'])), seed=runner.seed)
+    dataset = build_stock(source, cfg['dataset'], f'val_dataloader.{source}.dataset')
+    return runner.build_dataloader(dict(cfg, dataset=CheckedDataset(source, dataset)), seed=runner.seed)

@@ -2,6 +2,7 @@
 
 from .backbone_port import BackbonePort
 from .expansion import ExpandedBackbone, Reconciliation, ReconciliationLayer, StagedBackbone
+from .label_check import check_labels
 from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
 from .phase import Phase
 from .squeeze import BatchStandardizer, HintLoss, Squeezer
@@ -9,5 +10,6 @@ from .xlearner import XLearner
 
 __all__ = [
     'BackbonePort', 'BatchStandardizer', 'ExpandedBackbone', 'HintLoss', 'MultiSourceDataPreprocessor', 'Phase',
-    'Reconciliation', 'ReconciliationLayer', 'Squeezer', 'StagedBackbone', 'XLearner'
+    'Reconciliation', 'ReconciliationLayer', 'Squeezer', 'StagedBackbone', 'XLearner',
+    'check_labels'
 ]

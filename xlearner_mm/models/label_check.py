@@ -1,12 +1,36 @@
-"""Labels that a head has no class for."""
+"""Labels that a branch cannot train on."""
 
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from mmdet.models import RPNHead
+from mmdet.models import BaseDetector, RPNHead
+from mmpretrain.models import BaseClassifier
+from mmseg.models import BaseSegmentor
 from torch import Tensor, nn
 
 from .branch import class_head_of
+
+
+def check_annotations(source: str, samples: Sequence[Any], model: nn.Module) -> None:
+    """Refuse samples without the labels that a source's branch trains on, and labels outside of its classes.
+
+    Args:
+        source (str): Name of the source.
+        samples (Sequence): Its data samples, still on the CPU.
+        model (nn.Module): Its branch.
+
+    Raises:
+        ValueError: If there is such a sample.
+    """
+    for sample in samples:
+        missing = _missing_of(sample, model)
+        if missing:
+            where = getattr(sample, 'img_path', None) or 'unknown path'
+            raise ValueError(
+                f'Source {source!r}: the sample of {where}, a {type(sample).__name__}, has no {missing}, which its '
+                f'{type(model).__name__} trains on. Mend the pipeline of the source: load it (LoadAnnotations) and '
+                "pack it by the branch's own library: mmpretrain.PackInputs, mmdet.PackDetInputs, mmseg.PackSegInputs.")
+    check_labels(source, samples, model)
 
 
 def check_labels(source: str, samples: Sequence[Any], model: nn.Module) -> None:
@@ -39,6 +63,20 @@ def check_labels(source: str, samples: Sequence[Any], model: nn.Module) -> None:
                 f'Source {source!r}: label {int(outside[0])} of {where} is outside 0..{head.num_classes - 1}, the '
                 f'classes of its {type(head).__name__}. Mend the annotation, or set num_classes (and, for a label '
                 'that means "unlabelled", ignore_index) of the branch.')
+
+
+def _missing_of(sample: Any, model: nn.Module) -> str:
+    """Name what a sample lacks; nothing is asked for models of other kinds."""
+    if isinstance(model, BaseClassifier) and not ('gt_label' in sample or 'gt_score' in sample):
+        return 'gt_label'
+    if isinstance(model, BaseSegmentor) and not ('gt_sem_seg' in sample and 'data' in sample.gt_sem_seg):
+        return 'gt_sem_seg'
+    if isinstance(model, BaseDetector):
+        has_boxes = any(getattr(model, head, None) is not None for head in ('bbox_head', 'rpn_head'))
+        needed = ['labels', 'bboxes'] if has_boxes else ['labels']
+        instances = sample.gt_instances if 'gt_instances' in sample else {}
+        return ', '.join(f'gt_instances.{name}' for name in needed if name not in instances)
+    return ''
 
 
 def _labels_of(sample: Any) -> Optional[Tensor]:

@@ -14,12 +14,12 @@ from xlearner_mm.utils import Key, as_dict_by_source, keyed_rng, seed_all, with_
 from .branch import build_branch, parse_branch, ports_of
 from .expansion import ExpandedBackbone, StagedBackbone, build_staged_backbone
 from .keyed_module_dict import KeyedModuleDict
-from .label_check import check_labels
+from .label_check import check_annotations
 from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
 from .phase import Phase
 from .port_check import check_ports
 from .source_step import backward_source, check_finite, weigh_losses
-from .squeeze import Squeezer
+from .squeeze import Squeezer, build_squeezer
 
 
 @MODELS.register_module()
@@ -61,25 +61,14 @@ class XLearner(BaseModel):
                 self.branches[source] = build_branch(source, cfg.model)
         self.data_preprocessor = MultiSourceDataPreprocessor(
             {source: branch.data_preprocessor for source, branch in self.branches.items()})
-        self.squeeze: Optional[Squeezer] = None if squeeze is None else self._build_squeeze(squeeze)
+        self.squeeze: Optional[Squeezer] = None
+        if squeeze is not None:
+            self.squeeze = build_squeezer(squeeze, self.backbone, list(self._cfgs))
         self._phase = Phase.EXPANSION
         self._frozen = {name for name, p in self.named_parameters() if not p.requires_grad}  # by their own configs
         self._bind_ports()
         self.set_phase(Phase.EXPANSION)
         self.register_load_state_dict_post_hook(_follow_loaded_phase)
-
-    def _build_squeeze(self, squeeze: dict[str, Any]) -> Squeezer:
-        if not isinstance(self.backbone, ExpandedBackbone):
-            raise ValueError('model.squeeze needs an ExpandedBackbone as its teacher, got '
-                             f'{type(self.backbone).__name__}. Take squeeze out, or use an ExpandedBackbone.')
-        unknown = set(squeeze.get('branches') or ()) - set(self._cfgs)
-        if unknown:
-            raise ValueError(f'model.squeeze.branches names {sorted(unknown)}, which are no sources of the model: '
-                             f'{", ".join(self._cfgs)}.')
-        with keyed_rng(torch.initial_seed(), 'squeeze'):
-            return MODELS.build(
-                dict(type='xlearner_mm.Squeezer', **squeeze) if 'type' not in squeeze else squeeze,
-                default_args=dict(expanded=self.backbone))
 
     def _bind_ports(self) -> None:
         for source, cfg in self._cfgs.items():
@@ -148,6 +137,11 @@ class XLearner(BaseModel):
         if self.phase is Phase.SQUEEZE:
             self.backbone.eval()
         return self
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """Weight of the losses by source, in the order of the config."""
+        return {source: cfg.loss_weight for source, cfg in self._cfgs.items()}
 
     def branch(self, source: str) -> BaseModel:
         """Give the stock model of a source in the present phase.
@@ -278,7 +272,7 @@ class XLearner(BaseModel):
                 seed_all(*random_key, source)
             with optim_wrapper.optim_context(self):
                 processed = self.data_preprocessor({source: batch}, True)
-                check_labels(source, batch['data_samples'], self.branch(source))
+                check_annotations(source, batch['data_samples'], self.branch(source))
                 losses = self(**processed, mode='loss')
             loss, logged = self.parse_losses(losses)
             backward_source(optim_wrapper, loss, counts=len(totals) + 1 == len(data))
