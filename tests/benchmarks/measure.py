@@ -7,12 +7,18 @@ from typing import NamedTuple, Optional
 
 
 class Measure(NamedTuple):
-    """A figure, the most that it may be, and what it was compared with."""
+    """A figure, the most that it may be (or the least), and what it was compared with."""
 
     name: str
     value: float
     limit: float
     against: str
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the limit is kept; NaN is not."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 def report(title: str, measures: Sequence[Measure], file: Optional[Path]) -> int:
@@ -28,7 +34,8 @@ def report(title: str, measures: Sequence[Measure], file: Optional[Path]) -> int
     """
     print(f'\n{title}')
     for m in measures:
-        print(f'{"ok  " if m.value <= m.limit else "MISS"} {m.name}: {m.value:.4g} (at most {m.limit:g}; {m.against})')
+        bound = f'at {"least" if m.at_least else "most"} {m.limit:g}'
+        print(f'{"ok  " if m.met else "MISS"} {m.name}: {m.value:.4g} ({bound}; {m.against})')
     if file is not None:
-        file.write_text(json.dumps([m._asdict() for m in measures], indent=2))
-    return int(any(not m.value <= m.limit for m in measures))
+        file.write_text(json.dumps([dict(m._asdict(), met=m.met) for m in measures], indent=2))
+    return int(not all(m.met for m in measures))
