@@ -153,7 +153,7 @@ LABELS = dict(
     label_file_of_missing_image=BrokenInput(
         'photos', edit.both(edit.labels(2), edit.file('photos/train/class2/2.png', Path.unlink)), 'FileNotFoundError',
         '2.png'),
-    class_folder_empty=BrokenInput('photos', edit.file('photos/train/class1', edit.empty), 'class1', by='preflight',,
+    class_folder_empty=BrokenInput('photos', edit.file('photos/train/class1', edit.empty), 'class1', by='preflight',
                                    warns=True),
     class_folder_extra=BrokenInput(
         'photos', lambda root, _: (root / 'photos/train/.cache').mkdir(), r'\b4\b', by='preflight'),
