@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -40,9 +40,8 @@ from served import (  # noqa: E402
 from torch.utils.data import ConcatDataset  # noqa: E402
 
 import broken_run  # noqa: E402
-import toy  # noqa: E402
 from broken_inputs import CASES  # noqa: E402
-from xlearner_mm.datasets import multi_source_batch_sampler, permute  # noqa: E402
+from xlearner_mm.datasets import MultiSourceBatchSampler, multi_source_batch_sampler, permute  # noqa: E402
 from xlearner_mm.setup_env import check_libraries, register_all_modules  # noqa: E402
 
 
@@ -111,24 +110,29 @@ def ratios() -> Iterator[Measure]:
 
 
 def resume(sources: dict[str, dict]) -> Iterator[Measure]:
-    """The first batch at iteration 10^6 against that of a fresh start, through the loader."""
+    """The first batch at iteration 10^6 against that of a fresh start: keys of large sources, and loaded images."""
+    large = make_sampler()
+    ratio = _late_to_fresh(large, dict.fromkeys(large.sizes, 64), lambda: next(iter(large)), 301)
+    yield Measure('first keys after resuming at iteration 10^6, 10^9, 10^8 and 10^6 samples, ratio', ratio, 1.2,
+                  'a fresh start, 301 interleaved pairs')
     loader = joint_loader(sources)
-    sampler = loader.batch_sampler
-    fresh_state = sampler.initial_state()
-    positions = {source: 10**6 * BATCH[source] for source in sources}
-    late_state = dict(fresh_state, step=10**6, positions=positions)
-    times: dict[str, list[float]] = dict(fresh=[], late=[])
-    for repeat in range(31):
-        for name, state in (('fresh', fresh_state), ('late', late_state)):
-            sampler.set_state(state)
-            seconds = timed(lambda: next(iter(loader)))
-            if repeat:
-                times[name].append(seconds)
+    ratio = _late_to_fresh(loader.batch_sampler, BATCH, lambda: next(iter(loader)), 31)
     iterator = iter(loader)
     replayed = timed(lambda: [next(iterator) for _ in range(30)]) / 30 * 10**6
-    ratio = median_ratio(times['late'], times['fresh'])
     yield Measure('first batch after resuming at iteration 10^6, ratio', ratio, 1.2,
                   f'a fresh start; replaying every batch as mmengine does: {replayed / 3600:.0f} h, from 30 batches')
+
+
+def _late_to_fresh(sampler: MultiSourceBatchSampler, batch_size: dict[str, int], first: Callable, pairs: int) -> float:
+    """Ratio of the times of a first batch, each after setting the sampler to iteration 10^6 or 0."""
+    fresh = sampler.initial_state()
+    late = dict(fresh, step=10**6, positions={source: 10**6 * size for source, size in batch_size.items()})
+    times: list[list[float]] = [[], []]
+    for _ in range(pairs):
+        for state, seconds in zip((fresh, late), times, strict=True):
+            sampler.set_state(state)
+            seconds.append(timed(first))
+    return median_ratio(times[1][1:], times[0][1:])
 
 
 def same_bytes(sources: dict[str, dict]) -> Iterator[Measure]:
@@ -221,9 +225,8 @@ def main() -> int:
     start = time.time()
     with tempfile.TemporaryDirectory() as folder:
         sources = stock_configs(write_photographs(Path(folder, 'photographs'), 48))
-        toy_sources = toy.data_sets(toy.write_data(Path(folder, 'toy')))
         measures = list(itertools.chain(
-            scale(), rate(), orders(), ratios(), resume(toy_sources), same_bytes(sources), world_sizes(),
+            scale(), rate(), orders(), ratios(), resume(sources), same_bytes(sources), world_sizes(),
             serving(sources), broken_input(Path(folder, 'broken'))))
     title = f'Data engine, {check_libraries()} stack, 1 thread, {time.time() - start:.0f} s'
     return report(title, measures, args.json)

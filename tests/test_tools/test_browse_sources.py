@@ -112,7 +112,7 @@ def test_a_users_error_is_told_in_a_line(arguments, message, config, tmp_path, m
 
 
 def test_a_config_that_is_not_there(tmp_path, monkeypatch):
-    assert fail(monkeypatch, tmp_path / 'no.py').endswith('no.py does not exist. Mend its path.')
+    assert 'no.py does not exist, and none of that name is installed with' in fail(monkeypatch, tmp_path / 'no.py')
 
 
 def test_a_broken_image_is_named_and_no_sheet_is_left_behind(tmp_path, monkeypatch):

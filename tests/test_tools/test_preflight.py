@@ -68,7 +68,8 @@ def test_a_config_that_is_not_there_or_no_config(run, tmp_path):
     assert run()[0].startswith('preflight failed: ')
     (tmp_path / 'mine.py').unlink()
     (tmp_path / 'mine.py').mkdir()
-    assert run()[0] == f'preflight failed: The config {tmp_path}/mine.py does not exist. Mend its path.'
+    assert run()[0] == (f'preflight failed: The config {tmp_path}/mine.py does not exist, and none of that name is '
+                        'installed with xlearner_mm. Mend its path.')
 
 
 def test_an_error_of_ours_keeps_its_traceback(run, monkeypatch):

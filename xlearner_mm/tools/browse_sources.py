@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.utils import atomic_write, user_errors
+from xlearner_mm.utils import atomic_write, find_config, user_errors
 
 if TYPE_CHECKING:
     from xlearner_mm.datasets import MultiSourceBatchSampler, MultiSourceDataset
@@ -51,11 +51,8 @@ def check_args(args: argparse.Namespace) -> None:
         args (argparse.Namespace): The arguments.
 
     Raises:
-        FileNotFoundError: If there is no such config.
         ValueError: If there is no column, the epoch is negative or the file is no PNG.
     """
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'The config {args.config} does not exist. Mend its path.')
     if args.columns < 1:
         raise ValueError(f'--columns {args.columns} leaves no images; give 1 or more.')
     if args.epoch < 0:
@@ -142,7 +139,7 @@ def browse(args: argparse.Namespace) -> str:
     """
     from xlearner_mm.visualization import contact_sheet, first_keys, labelled_sample, source_title
 
-    cfg = Config.fromfile(args.config)
+    cfg = Config.fromfile(find_config(args.config))
     cfg.merge_from_dict(args.cfg_options)
     dataset, sampler = build_data(cfg, args.phase, args.sources)
     rows = {

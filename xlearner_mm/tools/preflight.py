@@ -4,7 +4,6 @@ It builds everything and loads a batch of each source, but trains nothing and wr
 """
 
 import argparse
-import os
 import tempfile
 
 from mmengine.config import Config, DictAction
@@ -12,7 +11,7 @@ from mmengine.runner import Runner
 
 from xlearner_mm.setup_env import register_all_modules
 from xlearner_mm.tools.train import load_config
-from xlearner_mm.utils import user_errors
+from xlearner_mm.utils import find_config, user_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -86,8 +85,7 @@ def _build_training(runner: Runner) -> None:
 
 def _quiet_config(args: argparse.Namespace, work_dir: str) -> Config:
     """Read the config; nothing is resumed, written into its own work folder or sent to a logging service."""
-    if not os.path.isfile(args.config):
-        raise FileNotFoundError(f'The config {args.config} does not exist. Mend its path.')
+    args.config = find_config(args.config)
     cfg = load_config(argparse.Namespace(**vars(args), work_dir=work_dir, amp=False, resume=None, launcher='none'))
     object.__setattr__(cfg, '_format_python_code', False)  # mmengine formats it twice by yapf, 10 s each time
     cfg.resume = False
