@@ -23,11 +23,13 @@ class BranchCfg:
         task (str): Task of the source; names the sub-backbone that it enters.
         model (dict): Config of the stock model, its backbone a :class:`BackbonePort`.
         loss_weight (float): Weight of the source's losses in the total loss.
+        checkpoint (str, optional): Checkpoint of the same stock model, backbone included, to start from.
     """
 
     task: str
     model: Any
     loss_weight: float = 1.0
+    checkpoint: Optional[str] = None
 
 
 def parse_branch(source: str, cfg: Mapping[str, Any], tasks: Optional[list[str]] = None) -> BranchCfg:
@@ -50,7 +52,7 @@ def parse_branch(source: str, cfg: Mapping[str, Any], tasks: Optional[list[str]]
     try:
         branch = BranchCfg(**cfg)
     except TypeError as error:
-        raise TypeError(f'model.branches.{source} takes the keys task, model and loss_weight, got '
+        raise TypeError(f'model.branches.{source} takes the keys task, model, loss_weight and checkpoint, got '
                         f'{sorted(cfg)}: {error}.') from error
     if tasks is not None and branch.task not in tasks:
         raise ValueError(f'Source {source!r} is of task {branch.task!r}, which has no sub-backbone. Tasks with one: '
@@ -58,6 +60,26 @@ def parse_branch(source: str, cfg: Mapping[str, Any], tasks: Optional[list[str]]
     if not branch.loss_weight >= 0:
         raise ValueError(f'loss_weight={branch.loss_weight!r} of source {source!r} must not be negative.')
     return branch
+
+
+def check_checkpoints(branches: Mapping[str, BranchCfg], shared: bool) -> None:
+    """Refuse two checkpoints for one backbone.
+
+    Args:
+        branches (Mapping[str, BranchCfg]): Branch config by source.
+        shared (bool): Whether all tasks share one backbone.
+
+    Raises:
+        ValueError: If several sources would load their backbone into the same one.
+    """
+    taken: dict[str, str] = {}
+    for source, cfg in branches.items():
+        if cfg.checkpoint is not None:
+            backbone = '' if shared else cfg.task
+            if backbone in taken:
+                raise ValueError(f'model.branches gives {taken[backbone]!r} and {source!r} a checkpoint each, and both '
+                                 'would be loaded into the same backbone. Take one of them out.')
+            taken[backbone] = source
 
 
 def build_branch(source: str, model: Any) -> BaseModel:

@@ -28,6 +28,11 @@ def check_ports(source: str, ports: Sequence[BackbonePort], backbones: Sequence[
             if max(port.out_indices) >= len(own):
                 raise ValueError(f'The port of source {source!r} wants out_indices={port.out_indices}, but a {name} '
                                  f'has the stages 0 to {len(own) - 1}.')
+            missing = [i for i in port.out_indices if i not in backbone.emits()]
+            if missing:
+                raise ValueError(f'The port of source {source!r} wants out_indices={port.out_indices}, but its {name} '
+                                 f'has no output norm for {missing}. Mend out_indices of that sub-backbone or student '
+                                 'so that they name them.')
         for what in ('channels', 'stride'):
             read = [tuple(getattr(own[i], what) for i in port.out_indices) for own in shapes]
             if len(set(read)) > 1 and (what == 'channels' or port.output == 'maps'):

@@ -11,7 +11,7 @@ from torch import Tensor
 from xlearner_mm.registry import MODELS
 from xlearner_mm.utils import Key, as_dict_by_source, keyed_rng, seed_all, with_scope
 
-from .branch import build_branch, parse_branch, ports_of
+from .branch import build_branch, check_checkpoints, parse_branch, ports_of
 from .expansion import ExpandedBackbone, StagedBackbone, build_staged_backbone
 from .keyed_module_dict import KeyedModuleDict
 from .label_check import check_annotations
@@ -20,6 +20,7 @@ from .phase import Phase
 from .port_check import check_ports
 from .source_step import backward_source, check_finite, weigh_losses
 from .squeeze import Squeezer, build_squeezer
+from .stock_checkpoint import load_stock_checkpoint
 
 
 @MODELS.register_module()
@@ -31,7 +32,8 @@ class XLearner(BaseModel):
 
     Args:
         backbone (dict): Config of an :class:`ExpandedBackbone`, or of a stock backbone.
-        branches (dict): ``dict(task=..., model=..., loss_weight=1.0)`` by source.
+        branches (dict): ``dict(task=..., model=..., loss_weight=1.0, checkpoint=None)`` by source, see
+            :class:`BranchCfg`.
         squeeze (dict, optional): Arguments of :class:`Squeezer`; None for a model without a squeeze phase.
 
     Raises:
@@ -55,6 +57,7 @@ class XLearner(BaseModel):
             self._staged = build_staged_backbone(self.backbone)
         branches = as_dict_by_source(branches, 'model.branches')
         self._cfgs = {source: parse_branch(source, cfg, tasks) for source, cfg in branches.items()}
+        check_checkpoints(self._cfgs, shared=tasks is None)
         self.branches = KeyedModuleDict()
         for source, cfg in self._cfgs.items():
             with keyed_rng(torch.initial_seed(), 'branches', source):
@@ -89,6 +92,10 @@ class XLearner(BaseModel):
             if module is not None:
                 with keyed_rng(torch.initial_seed(), name):
                     module.init_weights()
+        for source, cfg in self._cfgs.items():
+            if cfg.checkpoint is not None:
+                staged = self._staged or self.backbone.staged[cfg.task]
+                load_stock_checkpoint(source, cfg.checkpoint, self.branches[source], staged.backbone)
 
     @property
     def phase(self) -> Phase:

@@ -11,6 +11,7 @@ from xlearner_mm.registry import MODELS
 from xlearner_mm.utils import as_dict_by_source, keyed_rng, with_scope
 
 from ..keyed_module_dict import KeyedModuleDict
+from .auxiliary_norms import AuxiliaryNorms
 from .reconciliation import Reconciliation
 from .staged_backbone import StagedBackbone, StageShape, build_staged_backbone, plain_pass
 
@@ -19,22 +20,30 @@ from .staged_backbone import StagedBackbone, StageShape, build_staged_backbone, 
 class ExpandedBackbone(BaseModule):
     """One sub-backbone a task, joined by reconciliation layers (paper, Section "Expansion" and Figure 2a).
 
-    The other sub-backbones run first, plain, on the same image (sibling): nothing flows into them, they use running
-    BN statistics without updating them, stop after the last stage that a link reads and, with ``detach``, keep no
-    graph.
+    The other sub-backbones run first, plain, on the same image (sibling): nothing flows into them, they stop after the
+    last stage that a link reads and, with ``detach``, keep no graph.
 
     Args:
         sub_backbones (dict): Stock backbone config by task.
         reconciliation (dict, optional): Arguments of :class:`Reconciliation`.
+        auxiliary_norm (str): Statistics of BN in those passes. ``shared``: the running ones of the sub-backbone,
+            without updating them (sibling); ``per_task``: a set for each task that reads it, see
+            :class:`AuxiliaryNorms`.
+        frozen (Sequence[str]): Tasks whose sub-backbones are not trained and stay in eval mode.
         init_cfg (dict, optional): Initialisation config.
 
     Raises:
-        ValueError: If a backbone's family is not supported, or the links cannot be built or trained.
+        ValueError: If a backbone's family is not supported, the links cannot be built or trained, or a setting names
+            what does not exist.
     """
+
+    AUXILIARY_NORMS = ('shared', 'per_task')
 
     def __init__(self,
                  sub_backbones: Mapping[str, Any],
                  reconciliation: Optional[dict[str, Any]] = None,
+                 auxiliary_norm: str = 'shared',
+                 frozen: Sequence[str] = (),
                  init_cfg: Optional[dict[str, Any]] = None) -> None:
         super().__init__(init_cfg)
         self.sub_backbones = KeyedModuleDict()
@@ -43,11 +52,42 @@ class ExpandedBackbone(BaseModule):
                 self.sub_backbones[task] = MODELS.build(with_scope(cfg))
         self.staged: dict[str, StagedBackbone] = {t: build_staged_backbone(b) for t, b in self.sub_backbones.items()}
         self.reconciliation = Reconciliation(self.shapes(), **(reconciliation or {}))
+        if auxiliary_norm not in self.AUXILIARY_NORMS:
+            raise ValueError(f'backbone.auxiliary_norm={auxiliary_norm!r} must be one of '
+                             f'{", ".join(self.AUXILIARY_NORMS)}.')
+        self.auxiliary_norms: Optional[KeyedModuleDict] = None
+        if auxiliary_norm == 'per_task':
+            self.auxiliary_norms = KeyedModuleDict({
+                task: AuxiliaryNorms(backbone, [t for t in self.tasks if task in self.reconciliation.sources_of(t)])
+                for task, backbone in self.sub_backbones.items()})
+        self._freeze(frozen)
         for task, backbone in self.sub_backbones.items():
             if not self.reconciliation.detach and any(getattr(m, 'with_cp', False) for m in backbone.modules()):
                 raise ValueError(f'The sub-backbone of task {task!r} has with_cp=True, which does not go with '
                                  'reconciliation.detach=False: its checkpointed blocks would be run again in training '
                                  'mode for gradients of a pass in eval mode. Turn one of them off.')
+
+    def _freeze(self, frozen: Sequence[str]) -> None:
+        unknown = [frozen] if isinstance(frozen, str) else [task for task in frozen if task not in self.tasks]
+        if unknown:
+            raise ValueError(f'backbone.frozen={frozen!r} must be a list of tasks out of {", ".join(self.tasks)}.')
+        self._frozen = tuple(frozen)
+        for task in frozen:
+            self.sub_backbones[task].requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'ExpandedBackbone':
+        """Set the training mode; frozen sub-backbones stay in eval mode.
+
+        Args:
+            mode (bool): Training or evaluation.
+
+        Returns:
+            ExpandedBackbone: The backbone itself.
+        """
+        super().train(mode)
+        for task in self._frozen:
+            self.sub_backbones[task].eval()
+        return self
 
     @property
     def tasks(self) -> list[str]:
@@ -86,6 +126,9 @@ class ExpandedBackbone(BaseModule):
         Returns:
             dict[str, list[Tensor]]: Outputs of the stages by task.
         """
+        if self.auxiliary_norms is not None:
+            sources = self.reconciliation.sources_of
+            return {task: self._expand(task, self._auxiliary(x, sources(task), last, task), x, last) for task in tasks}
         read = dict.fromkeys(source for task in tasks for source in self.reconciliation.sources_of(task))
         auxiliary = self._auxiliary(x, read, last)
         return {task: self._expand(task, auxiliary, x, last) for task in tasks}
@@ -97,12 +140,15 @@ class ExpandedBackbone(BaseModule):
         return self.staged[task].features(x, last, lambda stage, y: self.reconciliation(task, others, stage, y),
                                           first=auxiliary[task][0] if same else None)
 
-    def _auxiliary(self, x: Tensor, tasks: Iterable[str], last: Optional[int]) -> dict[str, list[Tensor]]:
+    def _auxiliary(self, x: Tensor, tasks: Iterable[str], last: Optional[int],
+                   reader: str = '') -> dict[str, list[Tensor]]:
         """Plain features of some sub-backbones, up to the last stage that a link reads."""
         deepest = self.reconciliation.last_read if last is None else min(last, self.reconciliation.last_read)
         features = {}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.reconciliation.detach):
             for task in tasks:
-                with plain_pass(self.sub_backbones[task]):
+                backbone = self.sub_backbones[task]
+                with plain_pass(backbone) if self.auxiliary_norms is None else (
+                        self.auxiliary_norms[task].reading_for(reader, backbone)):
                     features[task] = self.staged[task].features(x, deepest)
         return features

@@ -22,37 +22,48 @@ class Reconciliation(BaseModule):
         shapes (Mapping[str, Sequence[StageShape]]): Shapes of the stages of each task's sub-backbone.
         stages (Sequence[int]): Stages that take part, as readers and as read ones, counted from 0.
         detach (bool): Let no gradient flow from a link into the sub-backbone that it reads (sibling).
+        wiring (str): ``paper``; ``same_level``: cross-task links only; ``none``.
         final_relu (bool): See :class:`ReconciliationLayer`.
         zero_init (bool): See :class:`ReconciliationLayer`.
         norm_cfg (dict, optional): Normalisation in the links; BN by default.
 
     Raises:
-        ValueError: If a stage does not exist, or two stages have strides that stride-2 blocks cannot join.
+        ValueError: If a stage or the wiring does not exist.
     """
+
+    WIRINGS = ('paper', 'same_level', 'none')
 
     def __init__(self,
                  shapes: Mapping[str, Sequence[StageShape]],
                  stages: Sequence[int] = (0, 1, 2),
                  detach: bool = True,
+                 wiring: str = 'paper',
                  final_relu: bool = False,
                  zero_init: bool = True,
                  norm_cfg: Optional[dict[str, Any]] = None) -> None:
         super().__init__()
-        self.stages = tuple(sorted(set(stages)))
+        if wiring not in self.WIRINGS:
+            raise ValueError(f'reconciliation.wiring={wiring!r} must be one of {", ".join(self.WIRINGS)}.')
+        self.stages = () if wiring == 'none' else tuple(sorted(set(stages)))
+        self.wiring = wiring
         self.detach = detach
         for task, own in shapes.items():
-            if any(not 0 <= s < len(own) for s in self.stages):
+            if any(not 0 <= s < len(own) for s in stages):
                 raise ValueError(f'reconciliation.stages={tuple(stages)} names a stage that the sub-backbone of task '
                                  f'{task!r} does not have: it has the stages 0 to {len(own) - 1}.')
         options = dict(final_relu=final_relu, zero_init=zero_init, norm_cfg=norm_cfg)
         self.links = KeyedModuleDict({
             receiver: KeyedModuleDict({
                 other: KeyedModuleDict({
-                    f'{j}_to_{i}': _build_link(other, j, shapes[other][j], receiver, i, shapes[receiver][i], options)
-                    for i in self.stages for j in self.stages if j <= i
+                    f'{j}_to_{i}': _build_link(shapes[other][j], shapes[receiver][i], options)
+                    for i in self.stages for j in self._read_by(i)
                 }) for other in shapes if other != receiver
             }) for receiver in shapes
         })
+
+    def _read_by(self, stage: int) -> list[int]:
+        """Give the stages of another sub-backbone that a stage reads."""
+        return [j for j in self.stages if j == stage or (j < stage and self.wiring == 'paper')]
 
     @property
     def last_read(self) -> int:
@@ -87,18 +98,12 @@ class Reconciliation(BaseModule):
             return x
         for other, features in auxiliary.items():
             links = self.links[task][other]
-            for j in self.stages:
-                if j <= stage:
-                    x = x + links[f'{j}_to_{stage}'](features[j])
+            for j in self._read_by(stage):
+                x = x + links[f'{j}_to_{stage}'](features[j], x.shape[-2:])
         return x
 
 
-def _build_link(other: str, j: int, source: StageShape, receiver: str, i: int, target: StageShape,
-                options: dict[str, Any]) -> ReconciliationLayer:
-    """Build the link from stage ``j`` of ``other`` into stage ``i`` of ``receiver``."""
-    num_downsamples = math.log2(target.stride / source.stride)
-    if num_downsamples < 0 or num_downsamples != int(num_downsamples):
-        raise ValueError(f'Stage {j} of {other!r} (stride {source.stride}) cannot be linked into stage {i} of '
-                         f'{receiver!r} (stride {target.stride}) by blocks of stride 2. Use sub-backbones whose '
-                         'strides agree, or leave the stage out of reconciliation.stages.')
-    return ReconciliationLayer(source.channels, target.channels, int(num_downsamples), **options)
+def _build_link(source: StageShape, target: StageShape, options: dict[str, Any]) -> ReconciliationLayer:
+    """Build a link, with as many blocks of stride 2 as bring it nearest to the receiver: i - j for ordinary nets."""
+    num_downsamples = max(0, round(math.log2(target.stride / source.stride)))
+    return ReconciliationLayer(source.channels, target.channels, num_downsamples, **options)

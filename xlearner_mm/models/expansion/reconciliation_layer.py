@@ -1,8 +1,10 @@
 """One link between two sub-backbones."""
 
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import torch
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule, Sequential
 from torch import Tensor, nn
@@ -13,9 +15,10 @@ class ReconciliationLayer(BaseModule):
 
     ``num_downsamples`` times γ_a (conv of stride 2, BN, ReLU), then γ_b (conv of stride 1, BN). The figure gives no
     kernel sizes, channels or initialisation: 3×3 for γ_a and 1×1 for γ_b as in the sibling; γ_a keeps the channels
-    (ours). At the start the link adds exactly 0 (sibling): the last BN has zero weight. A ReLU behind such a BN would
-    never get a gradient, so γ_b has none (ours); with ``final_relu`` it has the figure's ReLU, followed by a scale
-    that starts at zero.
+    (ours). Where sizes still differ, because the receiver is finer or rounds odd sizes in another way, the result is
+    interpolated (ours). At the start the link adds exactly 0 (sibling): the last BN has zero weight. A ReLU behind such
+    a BN would never get a gradient, so γ_b has none (ours); with ``final_relu`` it has the figure's ReLU, followed by a
+    scale that starts at zero.
 
     Args:
         in_channels (int): Channels of the stage that is read.
@@ -53,14 +56,17 @@ class ReconciliationLayer(BaseModule):
         if self.zero_init:
             nn.init.zeros_(self.projection.norm.weight if self.scale is None else self.scale)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, size: Optional[Sequence[int]] = None) -> Tensor:
         """Bring a feature map to the receiver's shape.
 
         Args:
             x (Tensor): ``(N, in_channels, H, W)``.
+            size (Sequence[int], optional): Height and width of the receiver's map; by default what the blocks give.
 
         Returns:
-            Tensor: ``(N, out_channels, H / 2**num_downsamples, W / 2**num_downsamples)``.
+            Tensor: ``(N, out_channels, *size)``.
         """
         x = self.projection(self.downsamples(x))
+        if size is not None and x.shape[-2:] != tuple(size):
+            x = F.interpolate(x, tuple(size), mode='bilinear', align_corners=False)
         return x if self.scale is None else x * self.scale

@@ -74,6 +74,14 @@ class StagedBackbone:
         """
         return x
 
+    def emits(self) -> tuple[int, ...]:
+        """Give the stages that :meth:`emit` can return; some backbones have a norm for their own ``out_indices`` only.
+
+        Returns:
+            tuple[int]: Stages, counted from 0.
+        """
+        return tuple(range(self.num_stages))
+
     def features(self,
                  x: Tensor,
                  last: Optional[int] = None,

@@ -1,0 +1,94 @@
+"""What every staged backbone must show, whatever its family."""
+
+from typing import Any
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import MODELS
+from torch import nn
+
+from xlearner_mm.models import ExpandedBackbone
+from xlearner_mm.models.expansion import build_staged_backbone
+
+
+def build(cfg: dict, training: bool = True) -> Any:
+    """The same backbone at every call with the same config; its BN statistics and drop path are no trivial ones."""
+    torch.manual_seed(0)
+    backbone = MODELS.build(ConfigDict(cfg))
+    for module in backbone.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+            module.running_mean.normal_(std=0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    backbone.train(training)
+    return backbone
+
+
+def assert_equals_stock(cfg: dict, training: bool, num_stages: int, size: tuple = (64, 64)) -> None:
+    """Outputs, gradients and statistics are the stock forward's bit for bit, for all indices and for each one."""
+    images = torch.randn(2, 3, *size)
+    stock, other = build(cfg, training), build(cfg, training)
+    staged = build_staged_backbone(other)
+    assert staged.num_stages == num_stages
+    for indices in [*((i, ) for i in range(num_stages)), tuple(range(num_stages))]:
+        if 'out_indices' in cfg:
+            stock.out_indices = indices
+        torch.manual_seed(1)
+        expected = stock(images)
+        expected = expected if isinstance(expected, (list, tuple)) else (expected, )  # mmseg's MobileNetV2
+        expected = expected if 'out_indices' in cfg else [expected[i] for i in indices]
+        torch.manual_seed(1)
+        maps = staged.emit(staged.features(images), indices, 'maps')
+        assert isinstance(maps, tuple) and len(maps) == len(expected) == len(indices)
+        assert all(torch.equal(a, b) for a, b in zip(maps, expected))
+    for outputs in (expected, maps):
+        sum(f.square().mean() for f in outputs).backward()
+    _assert_same(stock, other)
+
+
+def _assert_same(stock: nn.Module, other: nn.Module) -> None:
+    state = other.state_dict()
+    assert list(stock.state_dict()) == list(state)
+    assert all(torch.equal(value, state[key]) for key, value in stock.state_dict().items())
+    for (name, a), (_, b) in zip(stock.named_parameters(), other.named_parameters()):
+        assert (a.grad is None) == (b.grad is None), name
+        assert a.grad is None or torch.equal(a.grad, b.grad), name
+
+
+def assert_leaves_no_trace(adapter: type, cfg: dict, channels: tuple, strides: tuple) -> None:
+    """Finding the shapes changes neither state dict nor flags, and the shapes are right."""
+    backbone = build(cfg)
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    flags = [m.training for m in backbone.modules()]
+    staged = build_staged_backbone(backbone)
+    shapes = staged.shapes()
+    assert type(staged) is adapter
+    assert tuple(s.channels for s in shapes) == channels
+    assert tuple(s.stride for s in shapes) == strides
+    assert list(backbone.state_dict()) == list(before)
+    assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
+    assert flags == [m.training for m in backbone.modules()]
+
+
+def assert_trains_a_step(*cfgs: dict, size: int = 64, **reconciliation: Any) -> ExpandedBackbone:
+    """An expansion of these backbones does a step, and every link and every sub-backbone learns from it."""
+    torch.manual_seed(0)
+    model = MODELS.build(ConfigDict(
+        type='xlearner_mm.ExpandedBackbone',
+        sub_backbones=dict(zip('abc', cfgs)),
+        reconciliation=dict(zero_init=False, **reconciliation)))
+    model.train()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    images = torch.randn(2, 3, size, size)
+    for task in model.tasks:
+        features = model(images, task)
+        sum((f * torch.randn_like(f)).mean() for f in features).backward()
+    parts = [model.sub_backbones[task] for task in model.tasks] + [
+        link for by_other in model.reconciliation.links.values() for links in by_other.values()
+        for link in links.values()]
+    before = [[p.detach().clone() for p in part.parameters()] for part in parts]
+    optimizer.step()
+    for part, old in zip(parts, before):
+        new = list(part.parameters())
+        assert all(torch.isfinite(p).all() for p in new)
+        assert any(p.grad is not None and p.grad.any() and not torch.equal(p, q) for p, q in zip(new, old))
+    return model
