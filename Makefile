@@ -14,8 +14,9 @@ env:
 demo: env
 	@$(VENV)/bin/python projects/earth/tools/demo.py --out $(RESULTS)
 
+# Two processes of one thread each; whole files together, for they share what is slow to make.
 test: env
-	@$(VENV)/bin/python -m pytest $(SELECTED) tests
+	@OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(SELECTED) tests
 
 lint: env
 	@$(VENV)/bin/ruff check .

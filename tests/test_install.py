@@ -278,7 +278,7 @@ def test_the_wheel_forces_no_stack(wheel):
     with zipfile.ZipFile(wheel.path) as file:
         metadata = file.read(next(name for name in wheel.names if name.endswith('METADATA'))).decode()
     needs = {line.split(': ')[1] for line in metadata.splitlines() if line.startswith('Requires-Dist')}
-    assert needs == {'matplotlib', 'numpy'}
+    assert needs == {'matplotlib', 'numpy', 'pillow', 'rich'}
     assert 'Requires-Python: >=3.10' in metadata
 
 
