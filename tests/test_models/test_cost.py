@@ -1,6 +1,9 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from xlearner_mm.models.cost import count_flops, count_parameters
 
@@ -36,3 +39,17 @@ def test_no_graph_is_built():
     layer, kept = nn.Linear(4, 4), []
     count_flops(lambda: kept.append(layer(torch.zeros(1, 4))))
     assert not kept[0].requires_grad
+
+
+def test_attention_is_counted_however_torch_fuses_it():
+    query, key, value = torch.zeros(2, 3, 10, 8), torch.zeros(2, 3, 7, 8), torch.zeros(2, 3, 7, 8)
+    attention = 2 * 2 * 3 * 10 * 7 * 8 * 2
+    assert count_flops(lambda: functional.scaled_dot_product_attention(query, key, value))[0] == attention
+    layer = nn.MultiheadAttention(16, 2, batch_first=True)
+    tokens = torch.zeros(2, 10, 16)
+    for training in (True, False):  # torch has an operator of its own for the latter
+        layer.train(training)
+        assert count_flops(lambda: layer(tokens, tokens, tokens))[0] == 2 * 2 * 10 * 16 * 64 + 2 * 2 * 2 * 10 * 10 * 16
+    encoder = nn.TransformerEncoderLayer(16, 2, dim_feedforward=24, batch_first=True)
+    counts = [count_flops(lambda net=net: net(tokens))[0] for net in (encoder.train(), copy.deepcopy(encoder).eval())]
+    assert counts[0] == counts[1] == 2 * 2 * 10 * 16 * (64 + 2 * 24) + 2 * 2 * 2 * 10 * 10 * 16

@@ -36,3 +36,13 @@ def test_other_strides_are_refused_for_maps_only():
         check_ports('a', [BackbonePort()], [staged(), dilated])
     check_ports('a', [BackbonePort(out_indices=(0, 1))], [staged(), dilated])
     check_ports('a', [BackbonePort(output='vector')], [staged(), dilated])
+
+
+def test_stages_without_an_output_norm_are_refused():
+    swin = build_staged_backbone(MODELS.build(dict(
+        type='mmdet.SwinTransformer', embed_dims=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_size=2,
+        out_indices=(1, 3))))
+    check_ports('boxes', [BackbonePort(out_indices=(1, 3))], [swin])
+    with pytest.raises(ValueError, match=r"'boxes' wants out_indices=\(0, 1, 2, 3\), but its SwinTransformer has no "
+                                         r'output norm for \[0, 2\]\. Mend out_indices of that sub-backbone'):
+        check_ports('boxes', [BackbonePort()], [swin])

@@ -47,7 +47,7 @@ def test_the_model_is_described_without_data(config, tmp_path, monkeypatch, caps
     run(monkeypatch, config, '--size', 64)
     printed = capsys.readouterr().out
     assert row(printed, 'sub-backbone', 'seg')[:5] == ['mmseg.ResNet', '8/4', '16/8', '32/16', '64/32']
-    assert row(printed, 'links', 'cls') == ['12', 'links', 'from', 'det,', 'seg', '13,248', '0.000762']
+    assert row(printed, 'links', 'cls') == ['12', 'links', 'from', 'det,', 'seg', '13,248', '0.000758']
     assert row(printed, 'branch', 'boxes', 'det')[:2] == ['mmdet.FCOS', '4,354']
     assert row(printed, 'student', 'all')[-2:] == ['176,712', '0.00673']
     assert row(printed, 'of', 'the', 'exported', 'student') == ['176,712']

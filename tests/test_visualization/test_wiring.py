@@ -29,7 +29,8 @@ def artists(figure):
 
 def marks(figure, kind):
     """Place and colour of the marks of a kind, without those of the legend, which are grey."""
-    found = [(*(int(value[0]) for value in mark.get_data()), mark.get_color()) for mark in artists(figure).get(kind, [])]
+    found = [(*(int(value[0]) for value in mark.get_data()), mark.get_color())
+             for mark in artists(figure).get(kind, [])]
     return [mark for mark in found if mark[2] != '#666666']
 
 

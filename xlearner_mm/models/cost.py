@@ -1,6 +1,7 @@
 """What modules cost: parameters and floating point operations."""
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def count_flops(run: Callable[[], Any], inside: Sequence[nn.Module] = ()) -> tup
     Returns:
         tuple[int, list[int]]: All operations, and those within each of ``inside``; 0 where it is not called.
     """
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=_FUSED)
     within = [0] * len(inside)
 
     def add(index: int, sign: int) -> Callable[..., None]:
@@ -53,3 +54,30 @@ def count_flops(run: Callable[[], Any], inside: Sequence[nn.Module] = ()) -> tup
         for handle in handles:
             handle.remove()
     return counter.get_total_flops(), within
+
+
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
+    """Of shapes ``(N, heads, L, C)``."""
+    return 2 * prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
+
+
+def _self_attention(query: Sequence[int], *_: Any, **__: Any) -> int:
+    """Of a shape ``(N, L, C)``: the projections to queries, keys, values and output, and the attention itself."""
+    images, length, channels = query
+    return 2 * images * length * channels * (4 * channels + 2 * length)
+
+
+def _encoder_layer(source: Sequence[int], *weights: Any, **__: Any) -> int:
+    """Self-attention and the two linear layers behind it, whose inner width stands in the first one's weight."""
+    inner = weights[13][0]
+    return _self_attention(source) + 4 * prod(source) * inner
+
+
+# What torch runs as one operator on a CPU, or without gradients, and counts as nothing.
+_FUSED = {
+    getattr(torch.ops.aten, name): count
+    for name, count in dict(
+        _scaled_dot_product_flash_attention_for_cpu=_attention,  # torch 2.1 has another one, which it counts
+        _native_multi_head_attention=_self_attention,
+        _transformer_encoder_layer_fwd=_encoder_layer).items() if hasattr(torch.ops.aten, name)
+}

@@ -26,7 +26,8 @@ def parts_table(parts: ModelParts) -> str:
     height, width = parts.size
     lines = [
         f'GFLOPs of one image of {height}×{width} (height × width), forward. Counted: convolutions, matrix products',
-        "and attention; a multiply-add is 2 operations (in OpenMMLab's own tables 1). Stages: channels/stride.",
+        "and attention, but none of mmcv's operators; a multiply-add is 2 operations (in OpenMMLab's own tables 1).",
+        'Stages: channels/stride.',
     ]
     if any(branch.flops is None for branch in (*parts.branches.values(), *parts.squeeze_branches.values())):
         lines.append('– : the stock model does not run on an image alone, e.g. a detector that wants proposals.')

@@ -54,7 +54,11 @@ def test_emit_vector_is_the_mean_over_positions():
 
 
 def test_unsupported_backbones_are_refused_by_name():
-    with pytest.raises(ValueError, match='MobileNetV2.*Supported: .*mmdet:ResNet'):
-        build_staged_backbone(MODELS.build(dict(type='mmdet.MobileNetV2')))
+    with pytest.raises(ValueError, match='AlexNet.*Supported: .*mmdet:ResNet'):
+        build_staged_backbone(MODELS.build(dict(type='mmpretrain.AlexNet')))
+    trident = dict(type='mmdet.TridentResNet', depth=50, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
+                   out_indices=(2, ), num_branch=3, test_branch_idx=1, trident_dilations=(1, 2, 3))
+    with pytest.raises(ValueError, match='TridentResNet is no backbone for several tasks.*Use a ResNet'):
+        build_staged_backbone(MODELS.build(trident))
     with pytest.raises(ValueError, match='OwnForward'):
         build_staged_backbone(OwnForward(18))

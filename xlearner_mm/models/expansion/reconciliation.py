@@ -20,7 +20,8 @@ class Reconciliation(BaseModule):
 
     Args:
         shapes (Mapping[str, Sequence[StageShape]]): Shapes of the stages of each task's sub-backbone.
-        stages (Sequence[int]): Stages that take part, as readers and as read ones, counted from 0.
+        stages (Sequence[int], optional): Stages that take part, as readers and as read ones, counted from 0; by default
+            all but the last one of the sub-backbone with the fewest.
         detach (bool): Let no gradient flow from a link into the sub-backbone that it reads (sibling).
         wiring (str): ``paper``; ``same_level``: cross-task links only; ``none``.
         final_relu (bool): See :class:`ReconciliationLayer`.
@@ -35,7 +36,7 @@ class Reconciliation(BaseModule):
 
     def __init__(self,
                  shapes: Mapping[str, Sequence[StageShape]],
-                 stages: Sequence[int] = (0, 1, 2),
+                 stages: Optional[Sequence[int]] = None,
                  detach: bool = True,
                  wiring: str = 'paper',
                  final_relu: bool = False,
@@ -44,6 +45,8 @@ class Reconciliation(BaseModule):
         super().__init__()
         if wiring not in self.WIRINGS:
             raise ValueError(f'reconciliation.wiring={wiring!r} must be one of {", ".join(self.WIRINGS)}.')
+        if stages is None:
+            stages = range(min(map(len, shapes.values())) - 1)
         self.stages = () if wiring == 'none' else tuple(sorted(set(stages)))
         self.wiring = wiring
         self.detach = detach

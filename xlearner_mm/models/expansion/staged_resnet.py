@@ -1,6 +1,6 @@
 """ResNets of mmdet, mmseg and mmpretrain, and every subclass that keeps their ``forward``."""
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from xlearner_mm.registry import STAGED_BACKBONES
 
@@ -10,6 +10,16 @@ from .staged_backbone import StagedBackbone
 @STAGED_BACKBONES.register_module(name=['mmdet:ResNet', 'mmseg:ResNet', 'mmpretrain:ResNet'])
 class StagedResNet(StagedBackbone):
     """Stages of a stock ResNet (V1b/c/d, ResNeXt, SE and other variants that only change blocks or stem)."""
+
+    # They keep ResNet.forward, but return more images than they are given in training, or masked ones.
+    UNSUITABLE = ('TridentResNet', 'SparseResNet')
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__(backbone)
+        name = type(backbone).__name__
+        if name in self.UNSUITABLE:
+            raise ValueError(f'{name} is no backbone for several tasks: what it returns is made for its own detector '
+                             'or pre-training. Use a ResNet.')
 
     @property
     def num_stages(self) -> int:
