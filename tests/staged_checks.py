@@ -92,3 +92,30 @@ def assert_trains_a_step(*cfgs: dict, size: int = 64, **reconciliation: Any) -> 
         assert all(torch.isfinite(p).all() for p in new)
         assert any(p.grad is not None and p.grad.any() and not torch.equal(p, q) for p, q in zip(new, old))
     return model
+
+
+def train_a_step(*cfgs: dict, **reconciliation: Any) -> set[str]:
+    """An expansion does a step for its first task; the rate is high, for float32 norms of transformers to change.
+
+    Returns:
+        set[str]: Tasks whose sub-backbones got a gradient.
+    """
+    torch.manual_seed(0)
+    model = MODELS.build(ConfigDict(
+        type='xlearner_mm.ExpandedBackbone', sub_backbones=dict(zip('abc', cfgs)),
+        reconciliation=dict(zero_init=False, **reconciliation)))
+    model.init_weights()
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    maps = model.staged['a'].emit(model(torch.randn(2, 3, 64, 64), 'a'), (0, 1, 2, 3), 'maps')
+    sum((m * torch.randn(m.shape)).mean() for m in maps).backward()
+    optimizer.step()
+    links = {n for n in before if n.startswith('reconciliation.links.a.')}
+    learned = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert links and links <= learned
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+    assert all(not torch.equal(p, before[n]) for n, p in model.named_parameters() if n in links and 'weight' in n)
+    assert {n for n in before if n.startswith('sub_backbones.a.')} == {
+        n for n, p in model.named_parameters() if p.grad is not None and n.startswith('sub_backbones.a.')}
+    return {n.split('.')[1] for n in learned if n.startswith('sub_backbones.')}

@@ -1,14 +1,13 @@
 import pytest
 import torch
-from mmengine.config import ConfigDict
 from mmengine.registry import MODELS
 from torch import nn
 
-from staged_checks import assert_equals_stock, assert_leaves_no_trace, build
+from staged_checks import assert_equals_stock, assert_leaves_no_trace, build, train_a_step
 from tiny import resnet
 from xlearner_mm.models.expansion import StageShape, build_staged_backbone
 from xlearner_mm.models.expansion.staged_swin import StagedSwin
-from xlearner_mm.models.expansion.tokens import to_map, to_tokens
+from xlearner_mm.models.expansion.tokens import to_tokens
 
 pytestmark = pytest.mark.compat
 
@@ -24,28 +23,6 @@ def swin(library='mmdet', **kwargs):
     else:
         cfg.update(embed_dims=8, depths=(1, 2, 2, 1), num_heads=(1, 2, 2, 4), window_size=3, mlp_ratio=2)
     return {**cfg, **kwargs}
-
-
-def train_a_step(*cfgs, **reconciliation):
-    torch.manual_seed(0)
-    model = MODELS.build(ConfigDict(
-        type='xlearner_mm.ExpandedBackbone', sub_backbones=dict(zip('abc', cfgs)),
-        reconciliation=dict(zero_init=False, **reconciliation)))
-    model.init_weights()
-    model.train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.)
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    maps = model.staged['a'].emit(model(torch.randn(2, 3, 64, 64), 'a'), (0, 1, 2, 3), 'maps')
-    sum((m * torch.randn(m.shape)).mean() for m in maps).backward()
-    optimizer.step()
-    links = {n for n in before if n.startswith('reconciliation.links.a.')}
-    learned = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
-    assert links and links <= learned
-    assert all(torch.isfinite(p).all() for p in model.parameters())
-    assert all(not torch.equal(p, before[n]) for n, p in model.named_parameters() if n in links and 'weight' in n)
-    assert {n for n in before if n.startswith('sub_backbones.a.')} == {
-        n for n, p in model.named_parameters() if p.grad is not None and n.startswith('sub_backbones.a.')}
-    return {n.split('.')[1] for n in learned if n.startswith('sub_backbones.')}
 
 
 @pytest.mark.parametrize('size', [(64, 64), (72, 56)])
@@ -118,15 +95,6 @@ def test_links_add_before_the_merging():
     features = build_staged_backbone(backbone).features(torch.randn(1, 3, 64, 64), reconcile=lambda i, x: x + 1)
     assert len(seen) == 3
     assert all(torch.equal(tokens, to_tokens(feature)[0]) for tokens, feature in zip(seen, features))
-
-
-def test_maps_are_views_of_tokens():
-    tokens = torch.randn(2, 12, 5)
-    x = to_map(tokens, (3, 4))
-    assert x.shape == (2, 5, 3, 4) and torch.equal(x[1, :, 2, 1], tokens[1, 9])
-    back, hw_shape = to_tokens(x)
-    assert hw_shape == (3, 4) and torch.equal(back, tokens) and back.data_ptr() == tokens.data_ptr()
-    assert to_tokens(x.contiguous())[0].is_contiguous()  # behind a link the map need not be a view of tokens
 
 
 def test_outputs_have_the_memory_layout_of_stock():

@@ -1,10 +1,8 @@
 import pytest
 import torch
-from mmengine.config import ConfigDict
-from mmengine.registry import MODELS
 from torch import nn
 
-from staged_checks import assert_equals_stock, assert_leaves_no_trace, build
+from staged_checks import assert_equals_stock, assert_leaves_no_trace, build, train_a_step
 from tiny import resnet
 from xlearner_mm.models.expansion import StageShape, build_staged_backbone
 from xlearner_mm.models.expansion.staged_swin_v2 import StagedSwinV2
@@ -17,28 +15,6 @@ def swin(**kwargs):
     cfg = dict(type='mmpretrain.SwinTransformerV2', arch=arch, img_size=64, window_size=3, pad_small_map=True,
                out_indices=(0, 1, 2, 3), drop_path_rate=0.3)
     return {**cfg, **kwargs}
-
-
-def train_a_step(*cfgs, **reconciliation):
-    torch.manual_seed(0)
-    model = MODELS.build(ConfigDict(
-        type='xlearner_mm.ExpandedBackbone', sub_backbones=dict(zip('abc', cfgs)),
-        reconciliation=dict(zero_init=False, **reconciliation)))
-    model.init_weights()
-    model.train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.)
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    maps = model.staged['a'].emit(model(torch.randn(2, 3, 64, 64), 'a'), (0, 1, 2, 3), 'maps')
-    sum((m * torch.randn(m.shape)).mean() for m in maps).backward()
-    optimizer.step()
-    links = {n for n in before if n.startswith('reconciliation.links.a.')}
-    learned = {n for n, p in model.named_parameters() if p.grad is not None and p.grad.any()}
-    assert links and links <= learned
-    assert all(torch.isfinite(p).all() for p in model.parameters())
-    assert all(not torch.equal(p, before[n]) for n, p in model.named_parameters() if n in links and 'weight' in n)
-    assert {n for n in before if n.startswith('sub_backbones.a.')} == {
-        n for n, p in model.named_parameters() if p.grad is not None and n.startswith('sub_backbones.a.')}
-    return {n.split('.')[1] for n in learned if n.startswith('sub_backbones.')}
 
 
 @pytest.mark.parametrize('size', [(64, 64), (72, 56)])
