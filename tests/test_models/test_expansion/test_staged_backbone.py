@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.registry import MODELS
@@ -5,6 +7,7 @@ from torch import nn
 
 from tiny import CHANNELS, resnet
 from xlearner_mm.models.expansion import StageShape, build_staged_backbone, plain_pass
+from xlearner_mm.registry import STAGED_BACKBONES
 
 pytestmark = pytest.mark.compat
 
@@ -62,3 +65,35 @@ def test_unsupported_backbones_are_refused_by_name():
         build_staged_backbone(MODELS.build(trident))
     with pytest.raises(ValueError, match='OwnForward'):
         build_staged_backbone(OwnForward(18))
+
+
+class MyNet(nn.Module):
+    """A backbone of a user's project."""
+
+    __module__ = 'my_project.nets'
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 4, stride=4)
+        self.stages = nn.ModuleList([nn.Conv2d(4, 4, 1), nn.Conv2d(4, 8, 2, stride=2), nn.Conv2d(8, 8, 2, stride=2)])
+
+    def forward(self, x):
+        x, outputs = self.stem(x), []
+        for stage in self.stages:
+            x = stage(x)
+            outputs.append(x)
+        return tuple(outputs)
+
+
+def test_a_new_family_as_the_readme_shows_it(monkeypatch):
+    monkeypatch.setitem(STAGED_BACKBONES.module_dict, 'my_project:MyNet', None)
+    del STAGED_BACKBONES.module_dict['my_project:MyNet']
+    readme = (Path(__file__).resolve().parents[3] / 'README.md').read_text()
+    code = next(block for block in readme.split('```python\n') if 'StagedMyNet' in block).split('```')[0]
+    exec(code, {})
+    net, x = MyNet(), torch.randn(1, 3, 32, 32)
+    staged = build_staged_backbone(net)
+    assert type(staged).__name__ == 'StagedMyNet'
+    assert [tuple(shape) for shape in staged.shapes()] == [(4, 4), (8, 8), (8, 16)]
+    for one, other in zip(staged.emit(staged.features(x), (0, 1, 2), 'maps'), net(x)):
+        assert torch.equal(one, other)

@@ -21,14 +21,6 @@ class StagedMixVisionTransformer(StagedBackbone):
         """Number of stages."""
         return len(self.backbone.layers)
 
-    def emits(self) -> tuple[int, ...]:
-        """Give the stages that can be returned: all of them, as the norms belong to the stages.
-
-        Returns:
-            tuple[int]: The stages, counted from 0.
-        """
-        return tuple(range(self.num_stages))
-
     def stem(self, x: Tensor) -> Tensor:
         """Do nothing: patch embedding is part of the stages.
 
