@@ -124,13 +124,13 @@ def resume(sources: dict[str, dict]) -> Iterator[Measure]:
 
 
 def _late_to_fresh(sampler: MultiSourceBatchSampler, batch_size: dict[str, int], first: Callable, pairs: int) -> float:
-    """Ratio of the times of a first batch, each after setting the sampler to iteration 10^6 or 0."""
+    """Ratio of the times of a first batch, each after setting the sampler to iteration 10^6 or 0, pairs of any seed."""
     fresh = sampler.initial_state()
     late = dict(fresh, step=10**6, positions={source: 10**6 * size for source, size in batch_size.items()})
     times: list[list[float]] = [[], []]
-    for _ in range(pairs):
+    for pair in range(pairs):
         for state, seconds in zip((fresh, late), times, strict=True):
-            sampler.set_state(state)
+            sampler.set_state(dict(state, seed=pair))  # or one of the two would always have the larger images
             seconds.append(timed(first))
     return median_ratio(times[1][1:], times[0][1:])
 
