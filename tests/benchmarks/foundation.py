@@ -173,12 +173,13 @@ def bad_inputs(work: Path) -> Iterator[Measure]:
     for path in (empty / 'photos/train').rglob('*.png'):
         path.unlink()
     cases: dict[str, bool] = {
-        'no samples': attempt("source 'photos' cannot be built.*Mend", lambda cfg: None, empty),
+        'no samples': attempt("source 'photos' .*cannot be built.*Mend", lambda cfg: None, empty),
         'name with "loss"': attempt("'my_loss' contains \"loss\".*Rename", rename),
         'unknown task': attempt("'photos' is of task 'depth'.*Mend",
                                 lambda cfg: cfg.model.branches.photos.update(task='depth')),
         'label outside the classes': attempt(
-            "'photos': label 2 of .*Mend", lambda cfg: cfg.model.branches.photos.model.head.update(num_classes=2)),
+            "'photos': LinearClsHead of .*num_classes=2; its data has 3.*Mend num_classes",
+            lambda cfg: cfg.model.branches.photos.model.head.update(num_classes=2)),
         'truncated image': attempt("'photos': sample .*cannot be loaded.*Mend or remove", lambda cfg: None, broken),
         'batch size 0': attempt(r'batch_size\.photos=0 must be at least 1.*take it out',
                                 lambda cfg: cfg.train_dataloader.batch_size.update(photos=0)),
