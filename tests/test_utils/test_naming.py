@@ -1,7 +1,8 @@
 import pytest
+import torch
 from mmengine.config import ConfigDict
 
-from xlearner_mm.utils import as_dict_by_source, check_source_name, with_scope
+from xlearner_mm.utils import as_dict_by_source, check_source_name, kind_of, library_of, with_scope
 
 pytestmark = pytest.mark.compat
 
@@ -59,3 +60,7 @@ def test_with_scope_takes_the_prefix():
 @pytest.mark.parametrize('cfg', [None, 3, 'mmdet.X', dict(type='X'), dict(type=dict), dict(a='mmdet.X')])
 def test_with_scope_leaves_others(cfg):
     assert with_scope(cfg) is cfg
+
+
+def test_a_class_is_named_with_its_library():
+    assert kind_of(torch.nn.Linear(1, 1)) == 'torch.Linear' and library_of(ConfigDict()) == 'mmengine'

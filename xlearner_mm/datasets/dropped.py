@@ -4,6 +4,8 @@ from typing import Any
 
 from mmengine.dataset import BaseDataset
 
+from .stock_sets import leaves
+
 
 def tell_dropped(dataset: Any) -> None:
     """Let a stock data set fail where its pipeline drops a sample, instead of taking a random other one.
@@ -11,11 +13,9 @@ def tell_dropped(dataset: Any) -> None:
     Args:
         dataset (Any): Data set, or a wrapper such as ``ConcatDataset`` around several.
     """
-    if isinstance(dataset, BaseDataset):
-        dataset.max_refetch = 0
-    for inner in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
-        if inner is not None:
-            tell_dropped(inner)
+    for leaf in leaves(dataset):
+        if isinstance(leaf, BaseDataset):
+            leaf.max_refetch = 0
 
 
 def is_dropped(error: Exception) -> bool:

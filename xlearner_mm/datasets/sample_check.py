@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import numpy as np
 from mmengine.structures import BaseDataElement
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from .image_integrity import png_format
 
@@ -89,5 +89,5 @@ def _open_map(path: str) -> tuple[Optional[Size], int]:
     try:
         with Image.open(path) as image:
             return image.size[::-1], int(np.asarray(image).max()) if image.mode.startswith(('I', 'F')) else 0
-    except (OSError, UnidentifiedImageError):
+    except OSError:
         return None, 0  # no local file, or of a kind that only the loader of the pipeline knows

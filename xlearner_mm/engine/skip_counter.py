@@ -1,5 +1,6 @@
 """How many samples each source has passed over."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +54,7 @@ class SkipCounter:
         """Tell the numbers of a source, and stop if they are too large."""
         text = (f'Source {source!r}: of {drawn} samples so far {counts["skipped"]} could not be loaded and were '
                 f'skipped, {counts["dropped"]} were dropped by the pipeline.')
-        print_log(text, logger='current', level=30)
+        print_log(text, logger='current', level=logging.WARNING)
         if counts['skipped'] > max(self.GRACE, self._max_shares[source] * drawn):
             raise SampleError(
                 f'{text} That is more than max_skip_share={self._max_shares[source]} allows. The files are named in '

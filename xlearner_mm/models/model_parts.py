@@ -8,6 +8,8 @@ from typing import NamedTuple, Optional, Union
 import torch
 from torch import Tensor, nn
 
+from xlearner_mm.utils import kind_of
+
 from .branch import ports_of
 from .cost import count_flops, count_parameters
 from .expansion import ExpandedBackbone, StagedBackbone, StageShape, build_staged_backbone, plain_pass
@@ -188,15 +190,3 @@ def _with_squeeze(parts: ModelParts, model: XLearner, squeeze: Squeezer, image: 
 def _connectors(modules: Mapping[str, nn.Module], features: Sequence[Tensor]) -> ConnectorPart:
     flops = sum(count_flops(partial(module, features[int(stage)]))[0] for stage, module in modules.items())
     return ConnectorPart(tuple(map(int, modules)), count_parameters(*modules.values()), flops)
-
-
-def kind_of(module: nn.Module) -> str:
-    """Name a class with the package that it comes from.
-
-    Args:
-        module (nn.Module): The module.
-
-    Returns:
-        str: Such as ``mmdet.ResNet``.
-    """
-    return f'{type(module).__module__.split(".", 1)[0]}.{type(module).__name__}'

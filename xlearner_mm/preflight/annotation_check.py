@@ -9,8 +9,9 @@ import numpy as np
 from mmdet.datasets import CocoDataset
 from mmengine.logging import print_log
 
+from xlearner_mm.datasets.stock_sets import classes_of, leaves
+
 from .coco_file import CocoFile
-from .stock_sets import classes_of, leaves
 
 TOLERATED_SHARE = 1e-3
 """Boxes without an area are an error if more than this share has none: a few of COCO's own have none."""

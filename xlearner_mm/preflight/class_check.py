@@ -7,10 +7,9 @@ from mmdet.models import RPN, RPNHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import nn
 
+from xlearner_mm.datasets.stock_sets import classes_of, leaves, metainfo_of
 from xlearner_mm.models import XLearner
 from xlearner_mm.models.branch import class_head_of
-
-from .stock_sets import classes_of, leaves, metainfo_of
 
 
 def class_findings(model: XLearner, datasets: Mapping[str, Any], val_datasets: Mapping[str, Any]) -> list[str]:

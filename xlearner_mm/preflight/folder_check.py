@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset
 from mmseg.datasets import BaseSegDataset
 
-from .stock_sets import leaves
+from xlearner_mm.datasets.stock_sets import leaves
 
 
 def warn_of_unused_files(datasets: Mapping[str, Any]) -> None:

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from mmcv.transforms import Normalize
 
+from xlearner_mm.datasets.stock_sets import leaves
 from xlearner_mm.models import ExpandedBackbone, XLearner
-
-from .stock_sets import leaves
 
 
 class Normalisation(NamedTuple):

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.utils import atomic_write, find_config, user_errors
+from xlearner_mm.utils import add_config_arguments, atomic_write, read_config, user_errors
 
 if TYPE_CHECKING:
     from xlearner_mm.datasets import MultiSourceBatchSampler, MultiSourceDataset
@@ -33,14 +33,12 @@ def parse_args(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
         argparse.Namespace: What they say.
     """
     parser = argparse.ArgumentParser(description='Draw the first training images of each source with their labels')
-    parser.add_argument('config', help='config file of an X-Learner run')
+    add_config_arguments(parser)
     parser.add_argument('--out', default='browse_sources.png', help='PNG file to write; browse_sources.png by default')
     parser.add_argument('--columns', type=int, default=6, help='images of each source, 6 by default')
     parser.add_argument('--epoch', type=int, default=0, help='how many times each source was gone through before')
     parser.add_argument('--sources', nargs='+', help='sources to draw, in this order; all by default')
     parser.add_argument('--phase', choices=PHASES, default=PHASES[0], help='whose train_dataloader to read')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='settings to override, key=value')
     return parser.parse_args(arguments)
 
 
@@ -139,8 +137,7 @@ def browse(args: argparse.Namespace) -> str:
     """
     from xlearner_mm.visualization import contact_sheet, first_keys, labelled_sample, source_title
 
-    cfg = Config.fromfile(find_config(args.config))
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args)
     dataset, sampler = build_data(cfg, args.phase, args.sources)
     rows = {
         source: [labelled_sample(dataset, key, HEIGHT) for key in first_keys(sampler, source, args.epoch, args.columns)]

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.utils import atomic_write, find_config, user_errors
+from xlearner_mm.utils import add_config_arguments, atomic_write, read_config, user_errors
 
 if TYPE_CHECKING:
     from xlearner_mm.models import XLearner
@@ -33,12 +33,10 @@ def parse_args(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
         argparse.Namespace: What they say.
     """
     parser = argparse.ArgumentParser(description='Print and draw the wiring of an X-Learner model and what it costs')
-    parser.add_argument('config', help='config file of an X-Learner run')
+    add_config_arguments(parser)
     parser.add_argument('--out', help='PNG or SVG file to draw the wiring into; none by default')
     parser.add_argument('--size', type=int, nargs='+', default=[224],
                         help='side of the image whose pass is counted, or its height and width; 224 by default')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='settings to override, key=value')
     return parser.parse_args(arguments)
 
 
@@ -106,8 +104,7 @@ def describe(args: argparse.Namespace) -> str:
     from xlearner_mm.visualization.parts_table import parts_table
     from xlearner_mm.visualization.wiring import wiring_picture
 
-    cfg = Config.fromfile(find_config(args.config))
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args)
     parts = model_parts(build_model(cfg), (args.size[0], args.size[-1]))
     told = parts_table(parts)
     if args.out is None:

@@ -6,12 +6,11 @@ It builds everything and loads a batch of each source, but trains nothing and wr
 import argparse
 import tempfile
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.tools.train import load_config
-from xlearner_mm.utils import find_config, user_errors
+from xlearner_mm.utils import add_config_arguments, read_config, user_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,9 +20,7 @@ def parse_args() -> argparse.Namespace:
         argparse.Namespace: The arguments.
     """
     parser = argparse.ArgumentParser(description='Check an X-Learner config without training it')
-    parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='settings to override, key=value')
+    add_config_arguments(parser)
     return parser.parse_args()
 
 
@@ -85,8 +82,9 @@ def _build_training(runner: Runner) -> None:
 
 def _quiet_config(args: argparse.Namespace, work_dir: str) -> Config:
     """Read the config; nothing is resumed, written into its own work folder or sent to a logging service."""
-    args.config = find_config(args.config)
-    cfg = load_config(argparse.Namespace(**vars(args), work_dir=work_dir, amp=False, resume=None, launcher='none'))
+    cfg = read_config(args)
+    cfg.work_dir = work_dir
+    cfg.launcher = 'none'
     object.__setattr__(cfg, '_format_python_code', False)  # mmengine formats it twice by yapf, 10 s each time
     cfg.resume = False
     cfg.log_level = 'WARNING'

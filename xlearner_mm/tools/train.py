@@ -7,12 +7,12 @@ import argparse
 import os
 import os.path as osp
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.utils import init_cpu_distributed
+from xlearner_mm.utils import add_config_arguments, init_cpu_distributed, read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,14 +22,12 @@ def parse_args() -> argparse.Namespace:
         argparse.Namespace: The arguments.
     """
     parser = argparse.ArgumentParser(description='Train an X-Learner or one of its transfers')
-    parser.add_argument('config', help='config file')
+    add_config_arguments(parser)
     parser.add_argument('--work-dir', help='folder of logs and checkpoints; work_dirs/<config> by default')
     parser.add_argument(
         '--resume', nargs='?', const='auto',
         help='resume from a checkpoint; without a path from the latest one in the work folder, if any')
     parser.add_argument('--amp', action='store_true', help='train in automatic mixed precision')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='settings to override, key=value')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # Newer versions of torch.distributed.launch pass --local-rank, older ones --local_rank.
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0)
@@ -47,8 +45,7 @@ def load_config(args: argparse.Namespace) -> Config:
     Returns:
         Config: The config of the run.
     """
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir

@@ -38,6 +38,30 @@ def check_source_name(name: str, kind: str = 'Source') -> str:
     return name
 
 
+def library_of(value: Any) -> str:
+    """Name the package that an object's class comes from.
+
+    Args:
+        value (Any): A model, a data set, ...
+
+    Returns:
+        str: Such as ``mmdet``.
+    """
+    return type(value).__module__.split('.', 1)[0]
+
+
+def kind_of(value: Any) -> str:
+    """Name an object's class with the package that it comes from, as a config does.
+
+    Args:
+        value (Any): A model, a data set, ...
+
+    Returns:
+        str: Such as ``mmdet.ResNet``.
+    """
+    return f'{library_of(value)}.{type(value).__name__}'
+
+
 def with_scope(cfg: Any) -> Any:
     """Give a stock config the ``_scope_`` that the prefix of its ``type`` names.
 

@@ -4,22 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import IdentityTransform
 
 from .fit_image import fit_image
 from .labelled_image import RGB, LabelledImage
+from .lettering import DPI, FONTS, baseline, text_width
 
-_DPI = 128  # pixels divided by it and multiplied again stay the same
 # In pixels: around the sheet, between images, and between rows; from line to line; side of a legend's square.
 _MARGIN, _GAP, _ROW_GAP, _LINE, _SWATCH = 28, 12, 30, 17, 12
 _HEADING_HEIGHT, _TITLE_HEIGHT = 40, 28
-_HEADING = FontProperties(family='DejaVu Sans', size=10.5, weight='bold')
-_TITLE = FontProperties(family='DejaVu Sans', size=8.5, weight='bold')
-_TEXT = FontProperties(family='DejaVu Sans', size=6.8)
 _DARK, _GREY = '#1a1a1a', '#666666'
 
 
@@ -48,7 +44,7 @@ def contact_sheet(rows: Mapping[str, Sequence[LabelledImage]], titles: Mapping[s
     if missing:
         raise ValueError(f'titles has no title for the rows {missing}.')
     drawn = [_Row(titles[source], images, height) for source, images in rows.items()]
-    width = max([row.width for row in drawn] + [_text_width(heading, _HEADING)])
+    width = max([row.width for row in drawn] + [text_width(heading, 'title')])
     top = _MARGIN + (_HEADING_HEIGHT if heading else 0)
     tops = []
     for row in drawn:
@@ -56,7 +52,7 @@ def contact_sheet(rows: Mapping[str, Sequence[LabelledImage]], titles: Mapping[s
         top += row.total_height(width) + _ROW_GAP
     page = _Page(width + 2 * _MARGIN, top - _ROW_GAP + _MARGIN)
     if heading:
-        page.text(heading, _MARGIN, _MARGIN, _HEADING, _DARK)
+        page.text(heading, _MARGIN, _MARGIN, 'title', _DARK)
     for row, start in zip(drawn, tops, strict=True):
         row.draw(page, start, width)
     return page.canvas
@@ -67,13 +63,12 @@ class _Page:
 
     def __init__(self, width: int, height: int) -> None:
         self.height = height
-        self.figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor='white')
+        self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor='white')
         self.canvas = FigureCanvasAgg(self.figure)
 
-    def text(self, text: str, x: int, y: int, font: FontProperties, colour: str) -> None:
-        baseline = y + round(0.93 * font.get_size_in_points() * _DPI / 72)  # the same for letters of any height
-        self.figure.text(x, self.height - baseline, text, transform=IdentityTransform(), fontproperties=font,
-                         color=colour, va='baseline', parse_math=False)
+    def text(self, text: str, x: int, y: int, font: str, colour: str) -> None:
+        self.figure.text(x, self.height - baseline(y, font), text, transform=IdentityTransform(),
+                         fontproperties=FONTS[font], color=colour, va='baseline', parse_math=False)
 
     def image(self, image: LabelledImage, x: int, y: int) -> None:
         self.figure.figimage(image.image, x, self.height - y - image.image.shape[0], origin='upper')
@@ -104,7 +99,7 @@ class _Row:
 
     @property
     def width(self) -> int:
-        return max(sum(self.widths) + _GAP * (len(self.widths) - 1), _text_width(self.title, _TITLE))
+        return max(sum(self.widths) + _GAP * (len(self.widths) - 1), text_width(self.title, 'row'))
 
     @cached_property
     def legend(self) -> dict[str, RGB]:
@@ -120,7 +115,7 @@ class _Row:
 
     def legend_columns(self, width: int) -> tuple[int, int]:
         """Number and width of the legend's columns on a sheet of a width."""
-        column = max(_text_width(name, _TEXT) for name in self.legend) + _SWATCH + 28
+        column = max(text_width(name, 'text') for name in self.legend) + _SWATCH + 28
         return max(1, width // column), column
 
     def total_height(self, width: int) -> int:
@@ -128,12 +123,12 @@ class _Row:
         return _TITLE_HEIGHT + self.image_height + self.caption_height + (8 + lines * (_LINE + 2) if lines else 0)
 
     def draw(self, page: _Page, top: int, width: int) -> None:
-        page.text(self.title, _MARGIN, top, _TITLE, _DARK)
+        page.text(self.title, _MARGIN, top, 'row', _DARK)
         top, left = top + _TITLE_HEIGHT, _MARGIN
         for cell, cell_width in zip(self.cells, self.widths, strict=True):
             page.image(cell, left, top)
             for number, line in enumerate(cell.caption):
-                page.text(_shortened(line, cell_width), left, top + cell.image.shape[0] + 6 + number * _LINE, _TEXT,
+                page.text(_shortened(line, cell_width), left, top + cell.image.shape[0] + 6 + number * _LINE, 'text',
                           _GREY if number else _DARK)
             left += cell_width + _GAP
         top += self.image_height + self.caption_height + 8
@@ -141,19 +136,14 @@ class _Row:
             columns, column = self.legend_columns(width)
             x, y = _MARGIN + number % columns * column, top + number // columns * (_LINE + 2)
             page.swatch(colour, x, y)
-            page.text(name, x + _SWATCH + 6, y, _TEXT, _DARK)
-
-
-def _text_width(text: str, font: FontProperties) -> int:
-    """Give the width of a text in pixels."""
-    return round(RendererAgg(1, 1, _DPI).get_text_width_height_descent(text, font, ismath=False)[0]) if text else 0
+            page.text(name, x + _SWATCH + 6, y, 'text', _DARK)
 
 
 def _shortened(text: str, width: int) -> str:
     """Cut the middle out of a text that is wider than there is room for: the ends tell names of files apart."""
     keep = len(text)
     shorter = text
-    while keep > 2 and _text_width(shorter, _TEXT) > width:
+    while keep > 2 and text_width(shorter, 'text') > width:
         keep -= 1
         shorter = f'{text[:keep // 2]}…{text[len(text) - (keep - keep // 2):]}'
     return shorter

@@ -3,18 +3,13 @@
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyBboxPatch
 
-_DPI = 128
+from .lettering import DPI, FONTS, baseline
+
 _PALE, _LIGHT = '#f3f3f3', '#ffffff'
-FONTS = dict(
-    title=FontProperties(family='DejaVu Sans', size=10.5, weight='bold'),
-    bold=FontProperties(family='DejaVu Sans', size=8, weight='bold'),
-    text=FontProperties(family='DejaVu Sans', size=6.8))
 
 
 class Diagram:
@@ -28,15 +23,14 @@ class Diagram:
     SUM_RADIUS = 8
 
     def __init__(self, width: int, height: int) -> None:
-        self.figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor='white')
+        self.figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor='white')
         self.axes: Axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0))
         self.axes.set_axis_off()
 
     def text(self, text: str, x: int, y: int, font: str, colour: str, centred: bool = False) -> None:
         """Write a line whose letters begin at height ``y``."""
-        baseline = y + round(0.93 * FONTS[font].get_size_in_points() * _DPI / 72)
-        self.axes.text(x, baseline, text, fontproperties=FONTS[font], color=colour, ha='center' if centred else 'left',
-                       va='baseline', parse_math=False, zorder=6)
+        self.axes.text(x, baseline(y, font), text, fontproperties=FONTS[font], color=colour,
+                       ha='center' if centred else 'left', va='baseline', parse_math=False, zorder=6)
 
     def box(self, x: int, y: int, width: int, height: int, colour: str, filled: bool) -> None:
         """Draw a box with round corners."""
@@ -67,18 +61,3 @@ class Diagram:
         self.axes.add_patch(Circle((x, y), self.SUM_RADIUS, facecolor=_LIGHT, edgecolor=colour, linewidth=1.4,
                                    zorder=5, gid='sum'))
         self.axes.add_line(Line2D([x], [y], linestyle='', marker='+', markersize=6, color=colour, zorder=6))
-
-
-def text_width(text: str, font: str) -> int:
-    """Give the width of a line of text.
-
-    Args:
-        text (str): One line.
-        font (str): ``title``, ``bold`` or ``text``.
-
-    Returns:
-        int: Pixels.
-    """
-    if not text:
-        return 0
-    return round(RendererAgg(1, 1, _DPI).get_text_width_height_descent(text, FONTS[font], ismath=False)[0])

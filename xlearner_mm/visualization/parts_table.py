@@ -1,17 +1,11 @@
 """The parts of a model as a table."""
 
 from collections.abc import Sequence
-from io import StringIO
 from typing import Optional
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from xlearner_mm.models.expansion import StageShape
 from xlearner_mm.models.model_parts import SHARED, BackbonePart, BranchPart, LinkPart, ModelParts
-
-_WIDTH = 1000  # never reached: a line that is broken in two is hard to find in a log
+from xlearner_mm.utils import text_table
 
 
 def parts_table(parts: ModelParts) -> str:
@@ -33,13 +27,13 @@ def parts_table(parts: ModelParts) -> str:
         lines.append('– : the stock model does not run on an image alone, e.g. a detector that wants proposals.')
     lines += [
         '',
-        *_lines(_part_rows(parts), ('part', 'task', 'class or content', 'stages', 'parameters', 'GFLOPs'), 4),
+        *text_table(_part_rows(parts), ('part', 'task', 'class or content', 'stages', 'parameters', 'GFLOPs'), 4),
         '',
     ]
     if parts.links:
         header = ('forward of an image in the expansion', 'own', 'links', 'auxiliary passes', 'GFLOPs')
-        lines += [*_lines(_pass_rows(parts), header, 1), '']
-    return '\n'.join(lines + _lines(_total_rows(parts), ('parameters', ''), 1))
+        lines += [*text_table(_pass_rows(parts), header, 1), '']
+    return '\n'.join(lines + text_table(_total_rows(parts), ('parameters', ''), 1))
 
 
 def link_rows(parts: ModelParts) -> dict[str, list[LinkPart]]:
@@ -99,18 +93,6 @@ def _total_rows(parts: ModelParts) -> list[tuple[str, str]]:
     if parts.student is not None:
         rows.append(('of the exported student', f'{parts.student.parameters:,}'))
     return [*rows, ('of the whole model', f'{parts.parameters:,}')]
-
-
-def _lines(rows: Sequence[Sequence[str]], header: Sequence[str], texts: int) -> list[str]:
-    """Lay out a table; the first ``texts`` columns are words, the others numbers."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for number, name in enumerate(header):
-        table.add_column(name, no_wrap=True, justify='left' if number < texts else 'right')
-    for row in rows:
-        table.add_row(*row)
-    out = StringIO()
-    Console(file=out, width=_WIDTH, color_system=None, markup=False, highlight=False).print(table)
-    return [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
 
 
 def _stages(shapes: Sequence[StageShape]) -> str:

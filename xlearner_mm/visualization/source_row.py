@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from xlearner_mm.datasets import MultiSourceBatchSampler, MultiSourceDataset, SampleKey, shuffled
+from xlearner_mm.utils import kind_of
 
 from .draw_labels import draw_labels
 from .labelled_image import LabelledImage
@@ -78,7 +79,6 @@ def source_title(dataset: MultiSourceDataset, source: str) -> str:
     Returns:
         str: Such as ``coco · det · mmdet.CocoDataset · 118,287 samples``.
     """
-    stock = type(dataset.sources[source])
     size = dataset.sizes[source]
-    return (f'{source} · {dataset.tasks[source]} · {stock.__module__.split(".")[0]}.{stock.__name__} · '
+    return (f'{source} · {dataset.tasks[source]} · {kind_of(dataset.sources[source])} · '
             f'{size:,} sample{"s" * (size != 1)}')

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from xlearner_mm.models.model_parts import SHARED, BackbonePart, BranchPart, LinkPart, ModelParts
 
-from .diagram import Diagram, text_width
+from .diagram import Diagram
+from .lettering import text_width
 from .parts_table import gflops, link_rows, plural
 
 # In pixels: around the picture, between columns, between lanes and rails, from line to line.

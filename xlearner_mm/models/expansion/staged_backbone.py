@@ -40,7 +40,7 @@ class StagedBackbone:
         raise NotImplementedError(f'{type(self).__name__} must give num_stages.')
 
     def stem(self, x: Tensor) -> Tensor:
-        """Run what comes before the first stage.
+        """Run what comes before the first stage; by default nothing.
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
@@ -48,7 +48,7 @@ class StagedBackbone:
         Returns:
             Tensor: Input of stage 0.
         """
-        raise NotImplementedError(f'{type(self).__name__} must define stem().')
+        return x
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         """Run one stage.
@@ -132,16 +132,18 @@ class StagedBackbone:
         """What :meth:`emit` can give for this family."""
         return 'maps', 'vector'
 
+    @property
+    def image_channels(self) -> int:
+        """Number of channels of an image; by default what the first convolution reads."""
+        return next(m for m in self.backbone.modules() if isinstance(m, nn.Conv2d)).in_channels
+
     def shapes(self) -> list[StageShape]:
         """Find channels and stride of every stage by one pass over a black image, without touching any state.
 
         Returns:
             list[StageShape]: One for each stage.
         """
-        conv = next(m for m in self.backbone.modules() if isinstance(m, nn.Conv2d))  # the first one reads the image
-        weight = conv.weight
-        image = torch.zeros(1, conv.in_channels, self.probe_size, self.probe_size, dtype=weight.dtype,
-                            device=weight.device)
+        image = next(self.backbone.parameters()).new_zeros(1, self.image_channels, self.probe_size, self.probe_size)
         with torch.no_grad(), plain_pass(self.backbone):
             return [StageShape(f.shape[1], self.probe_size // f.shape[-1]) for f in self.features(image)]
 

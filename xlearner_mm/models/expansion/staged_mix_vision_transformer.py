@@ -21,17 +21,6 @@ class StagedMixVisionTransformer(StagedBackbone):
         """Number of stages."""
         return len(self.backbone.layers)
 
-    def stem(self, x: Tensor) -> Tensor:
-        """Do nothing: patch embedding is part of the stages.
-
-        Args:
-            x (Tensor): Images of shape ``(N, 3, H, W)``.
-
-        Returns:
-            Tensor: The images.
-        """
-        return x
-
     def stage(self, index: int, x: Tensor) -> Tensor:
         """Run patch embedding, blocks and norm of one stage.
 

@@ -4,21 +4,16 @@ from torch import Tensor
 
 from xlearner_mm.registry import STAGED_BACKBONES
 
-from .staged_backbone import StagedBackbone
+from .staged_named_layers import StagedNamedLayers
 
 
 @STAGED_BACKBONES.register_module(name=['mmdet:MobileNetV2', 'mmseg:MobileNetV2', 'mmpretrain:MobileNetV2'])
-class StagedMobileNetV2(StagedBackbone):
+class StagedMobileNetV2(StagedNamedLayers):
     """Stages of a stock MobileNetV2 (ours): its layers, counted as its own ``out_indices`` count them.
 
     There are seven, of strides 2, 4, 8, 16, 16, 32 and 32; in mmdet and mmpretrain the last convolution is the eighth.
     For a single index mmseg's returns a bare map; here it is a tuple of one, as from every other backbone.
     """
-
-    @property
-    def num_stages(self) -> int:
-        """Number of layers."""
-        return len(self.backbone.layers)
 
     def stem(self, x: Tensor) -> Tensor:
         """Run the first convolution.
@@ -30,15 +25,3 @@ class StagedMobileNetV2(StagedBackbone):
             Tensor: ``(N, C, H/2, W/2)``.
         """
         return self.backbone.conv1(x)
-
-    def stage(self, index: int, x: Tensor) -> Tensor:
-        """Run one layer.
-
-        Args:
-            index (int): Layer to run.
-            x (Tensor): Output of the layer before, ``(N, C, H, W)``.
-
-        Returns:
-            Tensor: Output of the layer.
-        """
-        return getattr(self.backbone, self.backbone.layers[index])(x)

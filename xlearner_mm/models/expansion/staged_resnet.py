@@ -4,13 +4,14 @@ from torch import Tensor, nn
 
 from xlearner_mm.registry import STAGED_BACKBONES
 
-from .staged_backbone import StagedBackbone
+from .staged_named_layers import StagedNamedLayers
 
 
 @STAGED_BACKBONES.register_module(name=['mmdet:ResNet', 'mmseg:ResNet', 'mmpretrain:ResNet'])
-class StagedResNet(StagedBackbone):
+class StagedResNet(StagedNamedLayers):
     """Stages of a stock ResNet (V1b/c/d, ResNeXt, SE and other variants that only change blocks or stem)."""
 
+    names = 'res_layers'
     # They keep ResNet.forward, but return more images than they are given in training, or masked ones.
     UNSUITABLE = ('TridentResNet', 'SparseResNet')
 
@@ -20,11 +21,6 @@ class StagedResNet(StagedBackbone):
         if name in self.UNSUITABLE:
             raise ValueError(f'{name} is no backbone for several tasks: what it returns is made for its own detector '
                              'or pre-training. Use a ResNet.')
-
-    @property
-    def num_stages(self) -> int:
-        """Number of residual stages."""
-        return len(self.backbone.res_layers)
 
     def stem(self, x: Tensor) -> Tensor:
         """Run the stem and the max pooling.
@@ -38,15 +34,3 @@ class StagedResNet(StagedBackbone):
         net = self.backbone
         x = net.stem(x) if net.deep_stem else net.relu(net.norm1(net.conv1(x)))
         return net.maxpool(x)
-
-    def stage(self, index: int, x: Tensor) -> Tensor:
-        """Run one residual stage.
-
-        Args:
-            index (int): Stage to run.
-            x (Tensor): Output of the stage before, ``(N, C, H, W)``.
-
-        Returns:
-            Tensor: Output of the stage.
-        """
-        return getattr(self.backbone, self.backbone.res_layers[index])(x)

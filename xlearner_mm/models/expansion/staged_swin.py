@@ -1,6 +1,5 @@
 """Swin transformers of mmdet, mmseg and mmpretrain, and every subclass that keeps their ``forward``."""
 
-
 from torch import Tensor
 
 from xlearner_mm.registry import STAGED_BACKBONES

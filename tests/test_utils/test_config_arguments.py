@@ -1,7 +1,9 @@
+import argparse
+
 import pytest
 
 import xlearner_mm
-from xlearner_mm.utils import find_config
+from xlearner_mm.utils import add_config_arguments, find_config, read_config
 
 pytestmark = pytest.mark.compat
 
@@ -29,3 +31,11 @@ def test_what_is_not_there_or_not_one_is_refused(package):
         find_config('none.py')
     with pytest.raises(ValueError, match='Several configs are called twice.py: .*configs/twice.py, .*Give the path'):
         find_config('twice.py')
+
+
+def test_a_config_is_read_with_its_overridden_settings(package):
+    (package / '.mim/configs/one.py').write_text('a = dict(b=1, c=2)')
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser)
+    assert read_config(parser.parse_args(['one.py'])).a == dict(b=1, c=2)
+    assert read_config(parser.parse_args(['one.py', '--cfg-options', 'a.b=3'])).a == dict(b=3, c=2)
