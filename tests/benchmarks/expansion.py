@@ -4,6 +4,7 @@ Exits 1 if a limit is missed. Three ResNet-18 at 128 px, 8 images, one thread; t
 """
 
 import argparse
+import multiprocessing
 import statistics
 import sys
 import time
@@ -95,6 +96,37 @@ def graph(model: Any, x: Tensor) -> Iterator[Measure]:
                   f'are {features / 1e6:.0f} of the difference')
 
 
+def peaks(x: Tensor) -> Iterator[Measure]:
+    """Peak memory of a first step, in a process of its own each, against that of a plain backbone."""
+    def step(expanded: bool) -> float:
+        model = build()
+        return peak(lambda: backward(model(x, TASK) if expanded else model.staged[TASK].features(x)))
+
+    whole, alone = in_a_child(step, True), in_a_child(step, False)
+    yield Measure("peak memory of a task's step, ratio", whole / alone, len(TASKS),
+                  f'{whole:.0f} MB, that of a plain backbone {alone:.0f} MB')
+
+
+def peak(run: Callable[[], Any]) -> float:
+    """Most memory in MB that the process takes more than before, as the Linux kernel counts it."""
+    Path('/proc/self/clear_refs').write_text('5')  # the peak begins anew
+    status = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())
+    before = int(status['VmRSS'].split()[0])
+    run()
+    status = dict(line.split(':', 1) for line in Path('/proc/self/status').read_text().splitlines())
+    return (int(status['VmHWM'].split()[0]) - before) / 1024
+
+
+def in_a_child(run: Callable[..., float], *args: Any) -> float:
+    """Run a function in a fork of this process."""
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context('fork').Process(target=lambda: sending.send(run(*args)))
+    child.start()
+    value = receiving.recv()
+    child.join()
+    return value
+
+
 def nodes(outputs: list[Tensor]) -> int:
     """Count the nodes of the graph behind some outputs."""
     seen: set[Any] = set()
@@ -129,8 +161,10 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(1)
     register_all_modules()
-    model, x = build(), torch.randn(8, 3, 128, 128)
-    measures = [*times(model, x), *graph(model, x)]
+    x = torch.randn(8, 3, 128, 128)
+    memory = list(peaks(x))  # before anything else has run: torch keeps what it freed
+    model = build()
+    measures = [*times(model, x), *graph(model, x), *memory]
     return report(f'Expansion, 3 ResNet-18 at 128 px, {check_libraries()} stack, 1 thread', measures, args.json)
 
 

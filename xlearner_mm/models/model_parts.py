@@ -21,7 +21,10 @@ SHARED = 'backbone'  # stands for the task of a backbone that all sources share
 
 
 class BackbonePart(NamedTuple):
-    """A sub-backbone, a shared backbone or the student; ``flops`` of its plain pass, ``all_flops`` with its links."""
+    """A sub-backbone, a shared backbone or the student; ``flops`` of its plain pass, ``all_flops`` with its links.
+
+    ``shapes`` are those of its levels.
+    """
 
     kind: str
     shapes: tuple[StageShape, ...]
@@ -155,8 +158,8 @@ def _links_into(expanded: ExpandedBackbone, task: str) -> dict[tuple[str, int, i
 
 def _backbone(staged: StagedBackbone, image: Tensor) -> BackbonePart:
     flops, _ = count_flops(lambda: staged.features(image))
-    return BackbonePart(kind_of(staged.backbone), tuple(staged.shapes()), count_parameters(staged.backbone), flops,
-                        flops)
+    return BackbonePart(kind_of(staged.backbone), tuple(staged.level_shapes()), count_parameters(staged.backbone),
+                        flops, flops)
 
 
 def _branch(model: XLearner, source: str, image: Tensor) -> BranchPart:
@@ -177,7 +180,7 @@ def _with_squeeze(parts: ModelParts, model: XLearner, squeeze: Squeezer, image: 
     own = [module for name, module in squeeze.named_children() if name != 'branches']
     used = [model.branch(source) for source in model.branches]
     with torch.no_grad():
-        features = squeeze.staged.features(image)
+        features = squeeze.staged.level_maps(squeeze.staged.features(image))
     connectors = {task: _connectors(modules, features) for task, modules in squeeze.connectors.items()}
     return replace(
         parts,

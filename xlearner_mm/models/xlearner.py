@@ -9,10 +9,10 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from xlearner_mm.registry import MODELS
-from xlearner_mm.utils import Key, as_dict_by_source, keyed_rng, seed_all, with_scope
+from xlearner_mm.utils import Key, as_dict_by_source, keyed_rng, seed_all
 
 from .branch import build_branch, check_checkpoints, parse_branch, ports_of
-from .expansion import ExpandedBackbone, StagedBackbone, build_staged_backbone
+from .expansion import ExpandedBackbone, StagedBackbone, at_output_stride, build_backbone, build_staged_backbone
 from .keyed_module_dict import KeyedModuleDict
 from .label_check import check_annotations
 from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
@@ -35,6 +35,8 @@ class XLearner(BaseModel):
         branches (dict): ``dict(task=..., model=..., loss_weight=1.0, checkpoint=None)`` by source, see
             :class:`BranchCfg`.
         squeeze (dict, optional): Arguments of :class:`Squeezer`; None for a model without a squeeze phase.
+        output_stride (Mapping[str, int], optional): Output stride by task, for tasks whose images run through a ResNet
+            dilated, with the same weights: sub-backbone, shared backbone and student alike.
 
     Raises:
         TypeError: If a setting has the wrong type.
@@ -44,20 +46,18 @@ class XLearner(BaseModel):
     def __init__(self,
                  backbone: dict[str, Any],
                  branches: Mapping[str, Any],
-                 squeeze: Optional[dict[str, Any]] = None) -> None:
+                 squeeze: Optional[dict[str, Any]] = None,
+                 output_stride: Optional[Mapping[str, int]] = None) -> None:
         super().__init__()
-        self.backbone: Any
         with keyed_rng(torch.initial_seed(), 'backbone'):
-            self.backbone = MODELS.build(with_scope(backbone))
-        self._staged: Optional[StagedBackbone] = None
-        tasks = None
-        if isinstance(self.backbone, ExpandedBackbone):
-            tasks = self.backbone.tasks
-        else:
-            self._staged = build_staged_backbone(self.backbone)
+            self.backbone = build_backbone(backbone, output_stride or {})
+        expanded = isinstance(self.backbone, ExpandedBackbone)
         branches = as_dict_by_source(branches, 'model.branches')
-        self._cfgs = {source: parse_branch(source, cfg, tasks) for source, cfg in branches.items()}
-        check_checkpoints(self._cfgs, shared=tasks is None)
+        self._cfgs = {source: parse_branch(source, cfg, self.backbone.tasks if expanded else None)
+                      for source, cfg in branches.items()}
+        check_checkpoints(self._cfgs, shared=not expanded)
+        self._staged = self.backbone.staged if expanded else at_output_stride(
+            dict.fromkeys(self.tasks.values(), build_staged_backbone(self.backbone)), output_stride or {})
         self.branches = KeyedModuleDict()
         for source, cfg in self._cfgs.items():
             with keyed_rng(torch.initial_seed(), 'branches', source):
@@ -75,11 +75,10 @@ class XLearner(BaseModel):
 
     def _bind_ports(self) -> None:
         for source, cfg in self._cfgs.items():
-            expanded = self.backbone.staged[cfg.task] if self._staged is None else self._staged
-            readers = {self.branches[source]: [expanded]}
+            readers = {self.branches[source]: [self._staged[cfg.task]]}
             if self.squeeze is not None:
                 in_squeeze = self.squeeze.branches[source] if source in self.squeeze.branches else self.branches[source]
-                readers.setdefault(in_squeeze, []).append(self.squeeze.staged)
+                readers.setdefault(in_squeeze, []).append(self.squeeze.by_task[cfg.task])
             for model, backbones in readers.items():
                 check_ports(source, ports_of(model), backbones)
                 for port in ports_of(model):
@@ -94,8 +93,7 @@ class XLearner(BaseModel):
                     module.init_weights()
         for source, cfg in self._cfgs.items():
             if cfg.checkpoint is not None:
-                staged = self._staged or self.backbone.staged[cfg.task]
-                load_stock_checkpoint(source, cfg.checkpoint, self.branches[source], staged.backbone)
+                load_stock_checkpoint(source, cfg.checkpoint, self.branches[source], self._staged[cfg.task].backbone)
 
     @property
     def phase(self) -> Phase:
@@ -163,7 +161,7 @@ class XLearner(BaseModel):
             return self.squeeze.branches[source]
         return self.branches[source]
 
-    def extract_features(self, x: Tensor, source: str, last: int) -> tuple[StagedBackbone, list[Tensor]]:
+    def extract_features(self, x: Tensor, source: str, last: int) -> tuple[StagedBackbone, list[Any]]:
         """Run the backbone of the present phase on images of a source; ports call this.
 
         Args:
@@ -174,12 +172,12 @@ class XLearner(BaseModel):
         Returns:
             tuple: The adapter of the backbone, and the outputs of its stages, each ``(N, C_i, H_i, W_i)``.
         """
-        if self.squeeze is not None and self.phase is Phase.SQUEEZE:
-            return self.squeeze.staged, self.squeeze(x, last)
-        if self._staged is not None:
-            return self._staged, self._staged.features(x, last)
         task = self._cfgs[source].task
-        return self.backbone.staged[task], self.backbone(x, task, last)
+        if self.squeeze is not None and self.phase is Phase.SQUEEZE:
+            return self.squeeze.by_task[task], self.squeeze(x, task, last)
+        staged = self._staged[task]
+        shared = staged.backbone is self.backbone
+        return staged, staged.features(x, last) if shared else self.backbone(x, task, last)
 
     def forward(self, inputs: Any, data_samples: Any = None, mode: str = 'tensor') -> Any:
         """Run the model.

@@ -19,10 +19,10 @@ def build(**squeeze):
 def test_hint_is_the_distance_of_connected_student_and_expanded_teacher():
     model = build(hints=dict(stages=(2, 3), criterion=dict(type='xlearner_mm.HintLoss', kind='mse')))
     squeeze, x = model.squeeze, torch.randn(2, 3, 64, 64)
-    features = squeeze(x, last=0)
+    features = squeeze(x, 'det', last=0)
     assert len(features) == 1
     with squeeze.recording() as passes:
-        squeeze(x, last=0)
+        squeeze(x, 'det', last=0)
     ((images, features), ) = passes
     assert images is x and len(features) == 4
     losses = squeeze.hint_losses(x, features, 'det')
@@ -52,7 +52,7 @@ def test_the_standardizer_sees_teacher_features():
         with torch.no_grad():
             for p in model.squeeze.connectors.parameters():
                 p.zero_()
-    features = plain.squeeze(x, last=3)
+    features = plain.squeeze(x, 'det', last=3)
     # Against a connector that gives 0, the smooth L1 of standardised features is near E[h(z)] of unit variance.
     value = standardized.squeeze.hint_losses(x, features, 'cls')['loss_hint.cls']
     assert 0.2 < value < 0.5 and value != plain.squeeze.hint_losses(x, features, 'cls')['loss_hint.cls']

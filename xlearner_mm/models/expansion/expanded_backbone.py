@@ -12,8 +12,9 @@ from xlearner_mm.utils import as_dict_by_source, keyed_rng, with_scope
 
 from ..keyed_module_dict import KeyedModuleDict
 from .auxiliary_norms import AuxiliaryNorms
+from .dilation import at_output_stride
 from .reconciliation import Reconciliation
-from .staged_backbone import StagedBackbone, StageShape, build_staged_backbone, plain_pass
+from .staged_backbone import StageShape, build_staged_backbone, plain_pass
 
 
 @MODELS.register_module()
@@ -29,6 +30,8 @@ class ExpandedBackbone(BaseModule):
         auxiliary_norm (str): Statistics of BN in those passes. ``shared``: the running ones of the sub-backbone,
             without updating them (sibling); ``per_task``: a set for each task that reads it, see
             :class:`AuxiliaryNorms`.
+        output_stride (Mapping[str, int], optional): Output stride of the tasks whose sub-backbone runs dilated, as
+            :class:`XLearner` passes it on.
         frozen (Sequence[str]): Tasks whose sub-backbones are not trained and stay in eval mode.
         init_cfg (dict, optional): Initialisation config.
 
@@ -43,6 +46,7 @@ class ExpandedBackbone(BaseModule):
                  sub_backbones: Mapping[str, Any],
                  reconciliation: Optional[dict[str, Any]] = None,
                  auxiliary_norm: str = 'shared',
+                 output_stride: Optional[Mapping[str, int]] = None,
                  frozen: Sequence[str] = (),
                  init_cfg: Optional[dict[str, Any]] = None) -> None:
         super().__init__(init_cfg)
@@ -50,8 +54,10 @@ class ExpandedBackbone(BaseModule):
         for task, cfg in as_dict_by_source(sub_backbones, 'backbone.sub_backbones', 'Task').items():
             with keyed_rng(torch.initial_seed(), task):
                 self.sub_backbones[task] = MODELS.build(with_scope(cfg))
-        self.staged: dict[str, StagedBackbone] = {t: build_staged_backbone(b) for t, b in self.sub_backbones.items()}
-        self.reconciliation = Reconciliation(self.shapes(), **(reconciliation or {}))
+        self.output_stride = dict(output_stride or {})
+        self.staged = at_output_stride({task: build_staged_backbone(b) for task, b in self.sub_backbones.items()},
+                                       self.output_stride)
+        self.reconciliation = Reconciliation(self.level_shapes(), **(reconciliation or {}))
         if auxiliary_norm not in self.AUXILIARY_NORMS:
             raise ValueError(f'backbone.auxiliary_norm={auxiliary_norm!r} must be one of '
                              f'{", ".join(self.AUXILIARY_NORMS)}.')
@@ -94,15 +100,15 @@ class ExpandedBackbone(BaseModule):
         """Tasks that have a sub-backbone, in the order of the config."""
         return list(self.staged)
 
-    def shapes(self) -> dict[str, list[StageShape]]:
-        """Give channels and strides of the stages of every sub-backbone.
+    def level_shapes(self) -> dict[str, list[StageShape]]:
+        """Give channels and strides of the levels of every sub-backbone.
 
         Returns:
             dict[str, list[StageShape]]: By task.
         """
-        return {task: staged.shapes() for task, staged in self.staged.items()}
+        return {task: staged.level_shapes() for task, staged in self.staged.items()}
 
-    def forward(self, x: Tensor, task: str, last: Optional[int] = None) -> list[Tensor]:
+    def forward(self, x: Tensor, task: str, last: Optional[int] = None) -> list[Any]:
         """Run a task's sub-backbone with its links.
 
         Args:
@@ -113,42 +119,54 @@ class ExpandedBackbone(BaseModule):
         Returns:
             list[Tensor]: Outputs of the stages, each ``(N, C_i, H_i, W_i)``.
         """
-        return self.forward_tasks(x, [task], last)[task]
+        reached = None if last is None else sum(stage <= last for stage in self.staged[task].levels) - 1
+        auxiliary = self._auxiliary(x, self.reconciliation.sources_of(task), reached, task)
+        return self._expand(task, auxiliary, x, last)
 
-    def forward_tasks(self, x: Tensor, tasks: Sequence[str], last: Optional[int] = None) -> dict[str, list[Tensor]]:
+    def forward_tasks(self, x: Tensor, tasks: Sequence[str], last_level: Optional[int] = None
+                      ) -> dict[str, list[Tensor]]:
         """Run the sub-backbones of several tasks on the same images; plain features are computed once for all.
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
             tasks (Sequence[str]): The tasks.
-            last (int, optional): Last stage to run; all of them by default.
+            last_level (int, optional): Last level to run to; all of them by default.
 
         Returns:
-            dict[str, list[Tensor]]: Outputs of the stages by task.
+            dict[str, list[Tensor]]: Maps of the levels by task, each ``(N, C, H, W)``.
         """
-        if self.auxiliary_norms is not None:
-            sources = self.reconciliation.sources_of
-            return {task: self._expand(task, self._auxiliary(x, sources(task), last, task), x, last) for task in tasks}
-        read = dict.fromkeys(source for task in tasks for source in self.reconciliation.sources_of(task))
-        auxiliary = self._auxiliary(x, read, last)
-        return {task: self._expand(task, auxiliary, x, last) for task in tasks}
+        sources = self.reconciliation.sources_of
+        auxiliary = {}
+        if self.auxiliary_norms is None:
+            read = dict.fromkeys(source for task in tasks for source in sources(task))
+            auxiliary = self._auxiliary(x, read, last_level)
+        maps = {}
+        for task in tasks:
+            staged = self.staged[task]
+            own = auxiliary if self.auxiliary_norms is None else self._auxiliary(x, sources(task), last_level, task)
+            last = None if last_level is None else staged.levels[last_level]
+            maps[task] = staged.level_maps(self._expand(task, own, x, last))
+        return maps
 
-    def _expand(self, task: str, auxiliary: dict[str, list[Tensor]], x: Tensor, last: Optional[int]) -> list[Tensor]:
-        others = {source: auxiliary[source] for source in self.reconciliation.sources_of(task)}
-        # Links come in behind stage 0. A teacher's pass up to there is the plain one, if that was needed anyhow.
+    def _expand(self, task: str, auxiliary: dict[str, list[Any]], x: Tensor, last: Optional[int]) -> list[Any]:
+        others = {source: self.staged[source].level_maps(auxiliary[source])
+                  for source in self.reconciliation.sources_of(task)}
+        # A teacher's own plain features, where they were needed anyhow, are what its pass with links begins with.
         same = task in auxiliary and not torch.is_grad_enabled() and not self.sub_backbones[task].training
-        return self.staged[task].features(x, last, lambda stage, y: self.reconciliation(task, others, stage, y),
-                                          first=auxiliary[task][0] if same else None)
+        return self.staged[task].features(x, last, lambda level, y: self.reconciliation(task, others, level, y),
+                                          plain=auxiliary[task] if same else ())
 
-    def _auxiliary(self, x: Tensor, tasks: Iterable[str], last: Optional[int],
-                   reader: str = '') -> dict[str, list[Tensor]]:
-        """Plain features of some sub-backbones, up to the last stage that a link reads."""
-        deepest = self.reconciliation.last_read if last is None else min(last, self.reconciliation.last_read)
-        features = {}
+    def _auxiliary(self, x: Tensor, tasks: Iterable[str], last_level: Optional[int],
+                   reader: str = '') -> dict[str, list[Any]]:
+        """Plain features of some sub-backbones, up to the last level that a link reads."""
+        deepest = self.reconciliation.last_read
+        if last_level is not None:
+            deepest = min(last_level, deepest)
+        features: dict[str, list[Any]] = {}
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.reconciliation.detach):
             for task in tasks:
-                backbone = self.sub_backbones[task]
+                backbone, staged = self.sub_backbones[task], self.staged[task]
                 with plain_pass(backbone) if self.auxiliary_norms is None else (
                         self.auxiliary_norms[task].reading_for(reader, backbone)):
-                    features[task] = self.staged[task].features(x, deepest)
+                    features[task] = staged.features(x, staged.levels[deepest] if deepest >= 0 else -1)
         return features

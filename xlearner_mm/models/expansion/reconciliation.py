@@ -15,11 +15,14 @@ from .staged_backbone import StageShape
 class Reconciliation(BaseModule):
     """Link every ordered pair of tasks: stage ``i`` of a receiver reads the stages ``j <= i`` of the others.
 
+    The stages of the paper's figure are the *levels* of a staged backbone: those of a ResNet, and what fits them in
+    families that count finer (ours).
+
     Cross-task links join equal stages, cross-layer links go from shallow to deep only; the sum lands on the output
     of the receiving stage, before its next stage (paper, Figure 2a; the last stage takes no part as in the sibling).
 
     Args:
-        shapes (Mapping[str, Sequence[StageShape]]): Shapes of the stages of each task's sub-backbone.
+        shapes (Mapping[str, Sequence[StageShape]]): Shapes of the levels of each task's sub-backbone.
         stages (Sequence[int], optional): Stages that take part, as readers and as read ones, counted from 0; by default
             all but the last one of the sub-backbone with the fewest.
         detach (bool): Let no gradient flow from a link into the sub-backbone that it reads (sibling).
@@ -53,7 +56,7 @@ class Reconciliation(BaseModule):
         for task, own in shapes.items():
             if any(not 0 <= s < len(own) for s in stages):
                 raise ValueError(f'reconciliation.stages={tuple(stages)} names a stage that the sub-backbone of task '
-                                 f'{task!r} does not have: it has the stages 0 to {len(own) - 1}.')
+                                 f'{task!r} does not have: its levels are 0 to {len(own) - 1}.')
         options = dict(final_relu=final_relu, zero_init=zero_init, norm_cfg=norm_cfg)
         self.links = KeyedModuleDict({
             receiver: KeyedModuleDict({

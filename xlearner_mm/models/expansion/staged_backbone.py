@@ -23,7 +23,11 @@ class StagedBackbone:
 
     A family is supported by a subclass registered in ``STAGED_BACKBONES`` under ``library:Class``, where ``Class`` is
     the class that defines ``forward``; a subclass of it that defines its own ``forward`` needs its own entry. The
-    adapter has no parameters and leaves the backbone's state dict as it is. Stages are counted from 0. Origin: ours.
+    adapter has no parameters and leaves the backbone's state dict as it is. Stages are counted from 0, as the stock
+    ``out_indices`` count them. Origin: ours.
+
+    What a stage gives is its map ``(N, C, H, W)``. A family whose stages give more, such as a class token, keeps what
+    it likes and overrides :meth:`map_of` and :meth:`with_map`.
 
     Args:
         backbone (nn.Module): The stock backbone.
@@ -39,7 +43,16 @@ class StagedBackbone:
         """Number of stages."""
         raise NotImplementedError(f'{type(self).__name__} must give num_stages.')
 
-    def stem(self, x: Tensor) -> Tensor:
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Stages that links join and hints compare, those of the paper's figure; by default all.
+
+        Level 0 of one backbone is joined to level 0 of another one. Where a stock backbone counts finer, as every block
+        of a ViT, or from a larger resolution on, four levels of strides 4 to 32 fit those of a ResNet.
+        """
+        return tuple(range(self.num_stages))
+
+    def stem(self, x: Tensor) -> Any:
         """Run what comes before the first stage; by default nothing.
 
         Args:
@@ -50,7 +63,7 @@ class StagedBackbone:
         """
         return x
 
-    def stage(self, index: int, x: Tensor) -> Tensor:
+    def stage(self, index: int, x: Any) -> Any:
         """Run one stage.
 
         Args:
@@ -62,7 +75,30 @@ class StagedBackbone:
         """
         raise NotImplementedError(f'{type(self).__name__} must define stage().')
 
-    def output(self, index: int, x: Tensor) -> Tensor:
+    def map_of(self, x: Any) -> Tensor:
+        """Give the map in a stage's output.
+
+        Args:
+            x (Tensor): Output of a stage.
+
+        Returns:
+            Tensor: ``(N, C, H, W)``.
+        """
+        return x
+
+    def with_map(self, x: Any, new: Tensor) -> Any:
+        """Put another map into a stage's output.
+
+        Args:
+            x (Tensor): Output of a stage.
+            new (Tensor): ``(N, C, H, W)``.
+
+        Returns:
+            Tensor: The output with that map.
+        """
+        return new
+
+    def output(self, index: int, x: Any) -> Tensor:
         """Turn a stage's output into what the stock backbone returns for it, e.g. normalise it.
 
         Args:
@@ -73,6 +109,21 @@ class StagedBackbone:
             Tensor: What the stock backbone returns, ``(N, C, H, W)``.
         """
         return x
+
+    def dilated(self, output_stride: int) -> 'StagedBackbone':
+        """Run the same weights with dilation instead of stride; ResNets can.
+
+        Args:
+            output_stride (int): Stride that no stage exceeds.
+
+        Returns:
+            StagedBackbone: An adapter of the same backbone that runs it so.
+
+        Raises:
+            ValueError: If the family has no such form.
+        """
+        raise ValueError(f'{type(self.backbone).__name__} cannot be run with output_stride. Take its task out of '
+                         'model.output_stride, or use a ResNet.')
 
     def emits(self) -> tuple[int, ...]:
         """Give the stages that :meth:`emit` can return; some backbones have a norm for their own ``out_indices`` only.
@@ -86,32 +137,46 @@ class StagedBackbone:
                  x: Tensor,
                  last: Optional[int] = None,
                  reconcile: Optional[Callable[[int, Tensor], Tensor]] = None,
-                 first: Optional[Tensor] = None) -> list[Tensor]:
+                 plain: Sequence[Any] = ()) -> list[Any]:
         """Run the stem and the stages.
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
             last (int, optional): Last stage to run; all of them by default.
-            reconcile (Callable, optional): Called with a stage's index and output; gives what the next stage reads.
-            first (Tensor, optional): Output of stage 0, ``(N, C_0, H_0, W_0)``, where it is known already.
+            reconcile (Callable, optional): Called with a level and its map; gives the map that the next stage reads.
+            plain (Sequence[Tensor]): Outputs of the first stages on these images without ``reconcile``, where they are
+                known already: they spare what they can.
 
         Returns:
             list[Tensor]: Outputs of the stages 0 to ``last``, each ``(N, C_i, H_i, W_i)``.
         """
-        outputs: list[Tensor] = []
+        outputs: list[Any] = []
+        state: Any = x
         for index in range(self.num_stages if last is None else last + 1):
-            if index > 0:
-                x = self.stage(index, x)
-            elif first is None:
-                x = self.stage(0, self.stem(x))
+            # What comes before the first level is not changed by links, nor is that level before they are added.
+            if index < len(plain) and index <= self.levels[0]:
+                state = plain[index]
             else:
-                x = first
-            if reconcile is not None:
-                x = reconcile(index, x)
-            outputs.append(x)
+                state = self.stage(index, self.stem(x) if index == 0 else state)
+            if reconcile is not None and index in self.levels:
+                own = self.map_of(state)
+                new = reconcile(self.levels.index(index), own)
+                state = state if new is own else self.with_map(state, new)
+            outputs.append(state)
         return outputs
 
-    def emit(self, features: Sequence[Tensor], out_indices: Sequence[int], output: str) -> tuple[Tensor, ...]:
+    def level_maps(self, features: Sequence[Any]) -> list[Tensor]:
+        """Pick the levels out of the outputs of the stages.
+
+        Args:
+            features (Sequence[Tensor]): Outputs of the first stages, at best of all.
+
+        Returns:
+            list[Tensor]: Map ``(N, C, H, W)`` of each level among them.
+        """
+        return [self.map_of(features[stage]) for stage in self.levels if stage < len(features)]
+
+    def emit(self, features: Sequence[Any], out_indices: Sequence[int], output: str) -> tuple[Any, ...]:
         """Give features as a stock backbone would return them.
 
         Args:
@@ -145,7 +210,17 @@ class StagedBackbone:
         """
         image = next(self.backbone.parameters()).new_zeros(1, self.image_channels, self.probe_size, self.probe_size)
         with torch.no_grad(), plain_pass(self.backbone):
-            return [StageShape(f.shape[1], self.probe_size // f.shape[-1]) for f in self.features(image)]
+            maps = map(self.map_of, self.features(image))
+            return [StageShape(m.shape[1], self.probe_size // m.shape[-1]) for m in maps]
+
+    def level_shapes(self) -> list[StageShape]:
+        """Give channels and stride of every level.
+
+        Returns:
+            list[StageShape]: One for each level.
+        """
+        shapes = self.shapes()
+        return [shapes[stage] for stage in self.levels]
 
 
 @contextmanager

@@ -14,6 +14,11 @@ class StagedCSPDarknet(StagedNamedLayers):
     """
 
     @property
+    def levels(self) -> tuple[int, ...]:
+        """All but the stem."""
+        return tuple(range(1, self.num_stages))
+
+    @property
     def image_channels(self) -> int:
         """Three: the first convolution of a CSPDarknet reads four pixels at a time as twelve channels."""
         return 3

@@ -16,6 +16,11 @@ class StagedCSPNet(StagedBackbone):
         """Number of stages."""
         return len(self.backbone.stages)
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The last four stages, of strides 4 to 32."""
+        return tuple(range(self.num_stages))[-4:]
+
     def stem(self, x: Tensor) -> Tensor:
         """Run the stem.
 

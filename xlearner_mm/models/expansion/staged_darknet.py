@@ -13,3 +13,8 @@ class StagedDarknet(StagedNamedLayers):
     """
 
     names = 'cr_blocks'
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Those from stride 4 on."""
+        return tuple(range(2, self.num_stages))

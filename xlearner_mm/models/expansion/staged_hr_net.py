@@ -1,6 +1,6 @@
 """HRNet of mmdet, mmseg and mmpretrain."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 from torch import Tensor
@@ -30,19 +30,20 @@ class StagedHRNet(StagedBackbone):
                  x: Tensor,
                  last: Optional[int] = None,
                  reconcile: Optional[Callable[[int, Tensor], Tensor]] = None,
-                 first: Optional[Tensor] = None) -> list[Tensor]:
+                 plain: Sequence[Tensor] = ()) -> list[Tensor]:
         """Run the HRNet.
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
             last (int, optional): Last branch to give; all of them by default.
             reconcile (Callable, optional): Called with a branch's index and output; gives what is read of the branch.
-            first (Tensor, optional): Not used: one known branch does not spare the pass that gives the others.
+            plain (Sequence[Tensor]): The branches, where they are known already.
 
         Returns:
             list[Tensor]: The branches 0 to ``last``, each ``(N, C_i, H_i, W_i)``.
         """
-        branches = list(self.backbone(x))[:None if last is None else last + 1]
+        wanted = self.num_stages if last is None else last + 1
+        branches = list(plain if len(plain) >= wanted else self.backbone(x))[:wanted]
         if reconcile is None:
             return branches
         return [reconcile(index, branch) for index, branch in enumerate(branches)]

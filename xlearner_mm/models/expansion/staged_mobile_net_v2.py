@@ -15,6 +15,11 @@ class StagedMobileNetV2(StagedNamedLayers):
     For a single index mmseg's returns a bare map; here it is a tuple of one, as from every other backbone.
     """
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The last layers of strides 4, 8, 16 and 32."""
+        return 1, 2, 4, self.num_stages - 1
+
     def stem(self, x: Tensor) -> Tensor:
         """Run the first convolution.
 

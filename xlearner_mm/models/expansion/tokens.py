@@ -1,6 +1,8 @@
 """Maps as tokens and back, exactly (ours)."""
 
-from torch import Tensor
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 
 def to_tokens(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
@@ -26,3 +28,20 @@ def to_map(tokens: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         Tensor: A view of shape ``(N, C, H, W)``.
     """
     return tokens.transpose(1, 2).unflatten(2, tuple(hw_shape))
+
+
+def check_patches(backbone: nn.Module, known: Sequence[int], found: Sequence[int]) -> None:
+    """Refuse an image whose patches are not those that a backbone has positions for.
+
+    Args:
+        backbone (nn.Module): The stock backbone.
+        known (Sequence[int]): Height and width of its positions, in patches.
+        found (Sequence[int]): Height and width of the image, in patches.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if tuple(known) != tuple(found):
+        raise ValueError(f'{type(backbone).__name__} has positions for {known[0]}x{known[1]} patches and does not '
+                         f'resize them, but an image gave {found[0]}x{found[1]}. Resize or crop images to its '
+                         'img_size, or change that.')

@@ -12,7 +12,7 @@ from xlearner_mm.registry import MODELS
 from xlearner_mm.utils import keyed_rng, with_scope
 
 from ..branch import build_branch
-from ..expansion import ExpandedBackbone, StageShape, build_staged_backbone
+from ..expansion import ExpandedBackbone, StageShape, at_output_stride, build_staged_backbone
 from ..keyed_module_dict import KeyedModuleDict
 from ..phase import Phase
 
@@ -57,6 +57,7 @@ class Squeezer(BaseModule):
         with keyed_rng(torch.initial_seed(), 'student'):
             self.student = MODELS.build(with_scope(student))
         self.staged = build_staged_backbone(self.student)
+        self.by_task = at_output_stride(dict.fromkeys(expanded.tasks, self.staged), expanded.output_stride)
         self._build_hints(**(hints or {}))
         self.standardizer = nn.Identity() if standardizer is None else MODELS.build(standardizer)
         self.branches = KeyedModuleDict()
@@ -66,11 +67,11 @@ class Squeezer(BaseModule):
         self._recorded: Optional[list[tuple[Tensor, list[Tensor]]]] = None
 
     def _build_hints(self, stages: Optional[Sequence[int]] = None, criterion: Optional[dict[str, Any]] = None) -> None:
-        own, teachers = self.staged.shapes(), self.expanded.shapes()
+        own, teachers = self.staged.level_shapes(), self.expanded.level_shapes()
         depth = min(len(own), *(len(shapes) for shapes in teachers.values()))
         self.stages = (depth - 1, ) if stages is None else tuple(sorted(set(stages)))
         if not self.stages or any(not 0 <= s < depth for s in self.stages):
-            raise ValueError(f'squeeze.hints.stages={stages!r} must name stages that student and teachers have: '
+            raise ValueError(f'squeeze.hints.stages={stages!r} must name levels that student and teachers have: '
                              f'0 to {depth - 1}.')
         self.criterion = MODELS.build(criterion or dict(type='xlearner_mm.HintLoss'))
         self.connectors = ModuleDict({
@@ -84,20 +85,22 @@ class Squeezer(BaseModule):
             with keyed_rng(torch.initial_seed(), name):
                 getattr(self, name).init_weights()
 
-    def forward(self, x: Tensor, last: int) -> list[Tensor]:
+    def forward(self, x: Tensor, task: str, last: int) -> list[Any]:
         """Run the student.
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
+            task (str): Task of the images' source.
             last (int): Last stage that the caller needs.
 
         Returns:
             list[Tensor]: Outputs of the stages, each ``(N, C_i, H_i, W_i)``.
         """
+        staged = self.by_task[task]
         if self._recorded is None:
-            return self.staged.features(x, last)
-        features = self.staged.features(x, max(last, self.stages[-1]))
-        self._recorded.append((x, features))
+            return staged.features(x, last)
+        features = staged.features(x, max(last, staged.levels[self.stages[-1]]))
+        self._recorded.append((x, staged.level_maps(features)))
         return features
 
     @contextmanager
@@ -105,7 +108,7 @@ class Squeezer(BaseModule):
         """Keep what the student is given and gives, so that the hints need no second pass.
 
         Yields:
-            list: Pairs of images ``(N, 3, H, W)`` and features by stage, one a pass.
+            list: Pairs of images ``(N, 3, H, W)`` and maps by level, one a pass.
         """
         self._recorded = []
         try:
@@ -118,7 +121,7 @@ class Squeezer(BaseModule):
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
-            features (Sequence[Tensor]): The student's features by stage, each ``(N, C_i, H_i, W_i)``.
+            features (Sequence[Tensor]): The student's maps by level, each ``(N, C_i, H_i, W_i)``.
             task (str): Task of the images' source.
 
         Returns:
@@ -126,7 +129,7 @@ class Squeezer(BaseModule):
         """
         tasks = self.expanded.tasks if self.teachers == 'all' else [task]
         with torch.no_grad():
-            targets = self.expanded.forward_tasks(x, tasks, last=self.stages[-1])
+            targets = self.expanded.forward_tasks(x, tasks, self.stages[-1])
         losses = {}
         for teacher, target in targets.items():
             terms = [
