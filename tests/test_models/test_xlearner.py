@@ -146,7 +146,7 @@ def test_another_task_leaves_the_start_of_the_other_connectors():
     assert list(three) == ['cls', 'det', 'seg'] and list(two) == ['det', 'seg']
     weights = three.state_dict()
     assert all(torch.equal(v, weights[k]) for k, v in two.state_dict().items())
-    assert not torch.equal(three['det']['3'].weight, three['seg']['3'].weight)
+    assert not torch.equal(three['det']['3'].projection.weight, three['seg']['3'].projection.weight)
 
 
 def test_nan_stops_before_the_step_and_names_the_source():

@@ -21,7 +21,7 @@ def test_every_part_has_a_row():
     assert rows['links', 'seg'] == ['12 links from cls, det', '12,000', '0.024']
     assert rows['branch cls data', 'cls'] == ['mmdet.FCOS', '5,000', '0.0004']
     assert rows['student', 'all'] == ['mmdet.ResNet', '96/4 192/8 384/16 768/32', '11,176,512', '3.6']
-    assert rows['connectors', 'det'] == ['2 convolutions 1×1, dropped at export', 'at 2, 3', '300', '0.001']
+    assert rows['connectors', 'det'] == ['2 connectors, dropped at export', 'at 2, 3', '300', '0.001']
     assert rows['branch cls data (squeeze)', 'cls'] == ['mmdet.FCOS', '5,000', '0.0004']
     assert ('other', 'in none of the rows above') not in rows
 

@@ -110,6 +110,7 @@ class ExpansionSqueezeHook(Hook):
         averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
         for hook in averages:
             hook._swap_ema_parameters()
+        model_of(runner).squeeze.start_student()
         self._enter_squeeze(runner)
         for hook in averages:
             hook.before_run(runner)

@@ -46,7 +46,7 @@ class MultiSourceDistributed(nn.Module):
         return self.module(*args, **kwargs)
 
     def train_step(self, data: Mapping[str, Any], optim_wrapper: OptimWrapper,
-                   random_key: Sequence[Key] = ()) -> dict[str, Tensor]:
+                   random_key: Sequence[Key] = (), step: int = 0) -> dict[str, Tensor]:
         """Do a train step of the model whose gradients are averaged over the ranks.
 
         Afterwards running statistics are those of rank 0, as its checkpoint has them.
@@ -55,11 +55,12 @@ class MultiSourceDistributed(nn.Module):
             data (Mapping[str, dict]): Batch of this rank by source.
             optim_wrapper (OptimWrapper): Wrapper of the optimizer.
             random_key (Sequence): See :meth:`XLearner.train_step`.
+            step (int): See :meth:`XLearner.train_step`.
 
         Returns:
             dict[str, Tensor]: Scalars of this rank to log.
         """
-        logged = self.module.train_step(data, optim_wrapper, random_key, reduce_gradients=self.reduce_gradients)
+        logged = self.module.train_step(data, optim_wrapper, random_key, step, self.reduce_gradients)
         _broadcast(self.module.buffers())
         return logged
 

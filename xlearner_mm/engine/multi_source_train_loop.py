@@ -138,7 +138,7 @@ class MultiSourceTrainLoop(BaseLoop):
         self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
         key = (self.state['seed'], int(self.model.phase), self.state['step'], get_rank())
         outputs = self.runner.model.train_step(
-            data_batch, optim_wrapper=self.runner.optim_wrapper, random_key=key)
+            data_batch, optim_wrapper=self.runner.optim_wrapper, random_key=key, step=self.state['step'])
         # Before the hooks: a checkpoint saved by one of them must hold the position behind this batch.
         self.state = self.dataloader.batch_sampler.next_state(self.state)
         self.skips.count(data_batch, self.state['positions'])

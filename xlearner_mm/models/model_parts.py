@@ -1,6 +1,6 @@
 """What an X-Learner model consists of, and what each part costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple, Optional, Union
@@ -74,6 +74,7 @@ class ModelParts:
         links (tuple[LinkPart]): Links of the expansion.
         student (BackbonePart, optional): Student of the squeeze.
         connectors (dict[str, ConnectorPart]): By teacher.
+        teachers (dict[str, BackbonePart]): External teachers by name.
         squeeze_branches (dict[str, BranchPart]): By source, those that the squeeze has of its own.
     """
 
@@ -85,6 +86,7 @@ class ModelParts:
     links: tuple[LinkPart, ...] = ()
     student: Optional[BackbonePart] = None
     connectors: dict[str, ConnectorPart] = field(default_factory=dict)
+    teachers: dict[str, BackbonePart] = field(default_factory=dict)
     squeeze_branches: dict[str, BranchPart] = field(default_factory=dict)
 
     @property
@@ -92,7 +94,7 @@ class ModelParts:
         """All parts."""
         student = [] if self.student is None else [self.student]
         return [*self.backbones.values(), *self.links, *self.branches.values(), *student, *self.connectors.values(),
-                *self.squeeze_branches.values()]
+                *self.teachers.values(), *self.squeeze_branches.values()]
 
     @property
     def other_parameters(self) -> int:
@@ -181,15 +183,17 @@ def _with_squeeze(parts: ModelParts, model: XLearner, squeeze: Squeezer, image: 
     used = [model.branch(source) for source in model.branches]
     with torch.no_grad():
         features = squeeze.staged.level_maps(squeeze.staged.features(image))
-    connectors = {task: _connectors(modules, features) for task, modules in squeeze.connectors.items()}
+    connectors = {name: _connectors(squeeze, name, features) for name in squeeze.connectors}
     return replace(
         parts,
         trained=dict(parts.trained, squeeze=count_parameters(*own, *used, trained=True)),
         student=_backbone(squeeze.staged, image),
         connectors=connectors,
+        teachers={name: _backbone(teacher.staged, image) for name, teacher in squeeze.teachers.external.items()},
         squeeze_branches={source: _branch(model, source, image) for source in squeeze.branches})
 
 
-def _connectors(modules: Mapping[str, nn.Module], features: Sequence[Tensor]) -> ConnectorPart:
-    flops = sum(count_flops(partial(module, features[int(stage)]))[0] for stage, module in modules.items())
-    return ConnectorPart(tuple(map(int, modules)), count_parameters(*modules.values()), flops)
+def _connectors(squeeze: Squeezer, name: str, features: Sequence[Tensor]) -> ConnectorPart:
+    modules = squeeze.connectors[name]
+    flops = sum(count_flops(partial(modules[pair.key], features[:pair.student + 1]))[0] for pair in squeeze.pairs)
+    return ConnectorPart(tuple(pair.student for pair in squeeze.pairs), count_parameters(*modules.values()), flops)

@@ -5,8 +5,12 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_reduce
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import Tensor
+
+from .normalisation import Normalisation
+from .squeeze import Squeezer
 
 
 def weigh_losses(losses: Mapping[str, Any], weight: float) -> dict[str, Any]:
@@ -26,6 +30,36 @@ def weigh_losses(losses: Mapping[str, Any], weight: float) -> dict[str, Any]:
         return [v * weight for v in value] if isinstance(value, (list, tuple)) else value * weight
 
     return {key: _weigh(key, value) for key, value in losses.items()}
+
+
+def squeeze_losses(squeeze: Squeezer, branch: BaseModel, task: str, inputs: Tensor,
+                   data_samples: Any) -> dict[str, Any]:
+    """Give the losses of a source in the squeeze phase: supervised ones and hints (ours).
+
+    Args:
+        squeeze (Squeezer): The squeeze stage.
+        branch (BaseModel): The source's stock model.
+        task (str): Task of the source.
+        inputs (Tensor): Images of shape ``(N, 3, H, W)``.
+        data_samples (list): Stock data samples.
+
+    Returns:
+        dict[str, Tensor or list[Tensor]]: By key.
+    """
+    supervised = squeeze.supervised.at(squeeze.step)
+    losses: dict[str, Any] = {}
+    with squeeze.recording() as passes:
+        if supervised > 0:
+            losses = weigh_losses(branch(inputs, data_samples, mode='loss'), supervised)
+        else:
+            squeeze(inputs, task, last=0)
+    normalisation = Normalisation.none()
+    if squeeze.teachers.external:
+        normalisation = normalisation.then_by(branch.data_preprocessor)
+    for images, features in passes:
+        for key, value in squeeze.hint_losses(images, features, task, normalisation).items():
+            losses[key] = losses.get(key, 0) + value / len(passes)
+    return losses
 
 
 def backward_source(optim_wrapper: OptimWrapper, loss: Tensor, counts: bool) -> None:

@@ -21,9 +21,7 @@ def load_stock_checkpoint(source: str, checkpoint: str, branch: nn.Module, backb
     Raises:
         ValueError: If a key or a shape does not fit; then nothing is loaded.
     """
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    state: dict[str, Tensor] = loaded.get('state_dict', loaded)
-    state = {key.removeprefix('module.'): value for key, value in state.items()}
+    state = _read(checkpoint)
     parts = {
         'backbone': (backbone, {k[len(_BACKBONE):]: v for k, v in state.items() if k.startswith(_BACKBONE)}),
         'branch': (branch, {k: v for k, v in state.items() if not k.startswith(_BACKBONE)})
@@ -37,6 +35,32 @@ def load_stock_checkpoint(source: str, checkpoint: str, branch: nn.Module, backb
             f"init_cfg=dict(type='Pretrained', checkpoint='{checkpoint}', prefix='backbone.') in its sub-backbone.")
     for module, part in parts.values():
         module.load_state_dict(part)
+
+
+def load_stock_backbone(what: str, checkpoint: str, backbone: nn.Module) -> None:
+    """Load the backbone out of a stock model's checkpoint, or out of one of the backbone alone (ours).
+
+    Args:
+        what (str): How the error names what is loaded into.
+        checkpoint (str): File or address of the checkpoint, as mmengine reads them.
+        backbone (nn.Module): The stock backbone.
+
+    Raises:
+        ValueError: If a key or a shape does not fit; then nothing is loaded.
+    """
+    state = _read(checkpoint)
+    if any(key.startswith(_BACKBONE) for key in state):
+        state = {key[len(_BACKBONE):]: value for key, value in state.items() if key.startswith(_BACKBONE)}
+    problems = _problems(backbone.state_dict(), state)
+    if problems:
+        raise ValueError(f'The checkpoint {checkpoint} does not fit the backbone of {what}, {len(problems)} problems, '
+                         f'e.g. {"; ".join(problems[:4])}. Use a checkpoint of the same stock model or backbone.')
+    backbone.load_state_dict(state)
+
+
+def _read(checkpoint: str) -> dict[str, Tensor]:
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    return {key.removeprefix('module.'): value for key, value in loaded.get('state_dict', loaded).items()}
 
 
 def _problems(own: Mapping[str, Any], found: Mapping[str, Tensor]) -> list[str]:

@@ -18,7 +18,7 @@ from .label_check import check_annotations
 from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
 from .phase import Phase
 from .port_check import check_ports
-from .source_step import backward_source, check_finite, weigh_losses
+from .source_step import backward_source, check_finite, squeeze_losses, weigh_losses
 from .squeeze import Squeezer, build_squeezer
 from .stock_checkpoint import load_stock_checkpoint
 
@@ -66,7 +66,8 @@ class XLearner(BaseModel):
             {source: branch.data_preprocessor for source, branch in self.branches.items()})
         self.squeeze: Optional[Squeezer] = None
         if squeeze is not None:
-            self.squeeze = build_squeezer(squeeze, self.backbone, list(self._cfgs))
+            models = {source: cfg.model for source, cfg in self._cfgs.items()}
+            self.squeeze = build_squeezer(squeeze, self.backbone, models)
         self._phase = Phase.EXPANSION
         self._frozen = {name for name, p in self.named_parameters() if not p.requires_grad}  # by their own configs
         self._bind_ports()
@@ -206,11 +207,7 @@ class XLearner(BaseModel):
         """Weighted losses of a source's branch and, in the squeeze phase, of its hints."""
         branch, cfg = self.branch(source), self._cfgs[source]
         if self.squeeze is not None and self.phase is Phase.SQUEEZE:
-            with self.squeeze.recording() as passes:
-                losses = dict(branch(inputs, data_samples, mode='loss'))
-            for images, features in passes:
-                for key, value in self.squeeze.hint_losses(images, features, cfg.task).items():
-                    losses[key] = losses.get(key, 0) + value / len(passes)
+            losses = squeeze_losses(self.squeeze, branch, cfg.task, inputs, data_samples)
         else:
             losses = dict(branch(inputs, data_samples, mode='loss'))
         return {f'{source}.{key}': value for key, value in weigh_losses(losses, cfg.loss_weight).items()}
@@ -252,6 +249,7 @@ class XLearner(BaseModel):
                    data: Mapping[str, Any],
                    optim_wrapper: OptimWrapper,
                    random_key: Sequence[Key] = (),
+                   step: int = 0,
                    reduce_gradients: Optional[Callable[[], None]] = None) -> dict[str, Tensor]:
         """Do a forward and a backward a source, then one step of the optimizer.
 
@@ -262,6 +260,7 @@ class XLearner(BaseModel):
             optim_wrapper (OptimWrapper): Wrapper of the optimizer.
             random_key (Sequence): Key of the model's own randomness in this step; the source is added to it. Empty:
                 the generators are left alone.
+            step (int): Steps done in this phase, for weights that change.
             reduce_gradients (Callable, optional): Called once before the optimizer's step.
 
         Returns:
@@ -272,6 +271,8 @@ class XLearner(BaseModel):
         """
         log_vars: dict[str, Tensor] = {}
         totals: dict[str, Tensor] = {}
+        if self.squeeze is not None:
+            self.squeeze.step = step
         for source, batch in data.items():
             if random_key:
                 seed_all(*random_key, source)

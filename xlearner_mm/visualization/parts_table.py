@@ -59,7 +59,8 @@ def _part_rows(parts: ModelParts) -> list[tuple[str, ...]]:
     rows += [_branch_row(source, branch) for source, branch in parts.branches.items()]
     if parts.student is not None:
         rows.append(_backbone_row('student', 'all', parts.student))
-    rows += [('connectors', task, f'{plural(len(part.stages), "convolution")} 1×1, dropped at export',
+    rows += [_backbone_row('teacher', name, part) for name, part in parts.teachers.items()]
+    rows += [('connectors', task, f'{plural(len(part.stages), "connector")}, dropped at export',
               f'at {", ".join(map(str, part.stages))}', *_costs(part.parameters, part.flops))
              for task, part in parts.connectors.items()]
     rows += [_branch_row(f'{source} (squeeze)', branch) for source, branch in parts.squeeze_branches.items()]

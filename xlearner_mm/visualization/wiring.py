@@ -197,8 +197,8 @@ class _Wiring:
         for number, (task, part) in enumerate(self.parts.connectors.items(), 1):
             for stage in part.stages:
                 y = self.tops[stage] + _BOX * number // (len(self.parts.connectors) + 1)
-                page.line([student.left - _LANE, student.left], [y, y], self.colours[task])
-                page.mark(student.left - _LANE, y, self.colours[task], 'hint')
+                page.line([student.left - _LANE, student.left], [y, y], self.colours.get(task, _DARK))
+                page.mark(student.left - _LANE, y, self.colours.get(task, _DARK), 'hint')
 
     def _legend(self) -> list[tuple[str, str]]:
         """Say what the marks mean that are there: kind, words."""

@@ -16,7 +16,7 @@ model = dict(
     branches=_base_.branches,
     squeeze=dict(
         student=_base_.backbone,
-        hints=dict(stages=(1, 2, 3), criterion=dict(type='xlearner_mm.HintLoss', kind='smooth_l1', weight=1.0)),
+        hints=dict(stages=(1, 2, 3), criterion=dict(type='xlearner_mm.HintLoss')),
         standardizer=dict(type='xlearner_mm.BatchStandardizer'),
         teachers='all'))
 

@@ -9,7 +9,7 @@ from xlearner_mm.models.squeeze import build_squeezer
 
 pytestmark = pytest.mark.compat
 
-SOURCES = ['photos', 'boxes', 'maps']
+SOURCES = {source: branch.model for source, branch in xlearner().branches.items()}
 
 
 @pytest.fixture(scope='module')
@@ -21,8 +21,8 @@ def test_builds_with_and_without_a_type(expanded):
     for squeeze in (dict(student=resnet()), dict(type='xlearner_mm.Squeezer', student=resnet(), teachers='own')):
         before = dict(squeeze)
         squeezer = build_squeezer(squeeze, expanded, SOURCES)
-        assert type(squeezer) is Squeezer and squeezer.expanded is expanded
-        assert squeezer.teachers == squeeze.get('teachers', 'all') and squeeze == before
+        assert type(squeezer) is Squeezer and squeezer.teachers.expanded is expanded
+        assert squeezer.teachers.which == squeeze.get('teachers', 'all') and squeeze == before
 
 
 def test_weights_depend_on_the_seed_alone(expanded):
@@ -51,3 +51,16 @@ def test_unknown_branches_are_refused(expanded):
     message = r"branches names \['cats', 'photo'\], which are no sources of the model: photos, boxes, maps"
     with pytest.raises(ValueError, match=message):
         build_squeezer(dict(student=resnet(), branches=branches), expanded, SOURCES)
+
+
+def test_fresh_heads_are_new_branches_of_the_same_config(expanded):
+    model = MODELS.build(xlearner(squeeze=dict(student=resnet(), heads='fresh', branches=dict(
+        photos=classifier(num_classes=7)))))
+    squeeze = model.squeeze
+    assert list(squeeze.branches) == list(SOURCES)
+    assert squeeze.branches['photos'].head.num_classes == 7
+    own, fresh = model.branches['maps'].state_dict(), squeeze.branches['maps'].state_dict()
+    assert own.keys() == fresh.keys()
+    assert not torch.equal(own['decode_head.conv_seg.weight'], fresh['decode_head.conv_seg.weight'])
+    with pytest.raises(ValueError, match="heads='new' must be 'carried' or 'fresh'"):
+        build_squeezer(dict(student=resnet(), heads='new'), expanded, SOURCES)

@@ -8,19 +8,41 @@ pytestmark = pytest.mark.compat
 
 def test_values():
     a, b = torch.zeros(1, 2, 2, 2), torch.full((1, 2, 2, 2), 2.0)
-    assert HintLoss('mse', weight=3)(a, b) == 12
-    assert HintLoss('smooth_l1')(a, b) == 1.5
+    assert HintLoss(dict(mse=3))(a, b) == 12
+    assert HintLoss()(a, b) == HintLoss(dict(smooth_l1=1))(a, b) == 1.5
     x = torch.randn(2, 4, 3, 3)
-    torch.testing.assert_close(HintLoss('cosine')(x, 5 * x), torch.tensor(0.))
-    torch.testing.assert_close(HintLoss('cosine', weight=2)(x, -x), torch.tensor(4.))
+    torch.testing.assert_close(HintLoss(dict(cosine=1))(x, 5 * x), torch.tensor(0.))
+    torch.testing.assert_close(HintLoss(dict(cosine=2))(x, -x), torch.tensor(4.))
+
+
+def test_a_mixture_is_the_weighted_sum():
+    a, b = torch.randn(2, 4, 3, 3), torch.randn(2, 4, 3, 3)
+    parts = {name: HintLoss({name: 1})(a, b) for name in HintLoss.DISTANCES}
+    mixed = HintLoss(dict(cosine=0.9, smooth_l1=0.1, mse=0))
+    torch.testing.assert_close(mixed(a, b), 0.9 * parts['cosine'] + 0.1 * parts['smooth_l1'])
+    assert list(mixed.terms) == ['cosine', 'smooth_l1']
 
 
 def test_a_student_of_another_resolution_is_resized():
-    assert HintLoss('mse')(torch.ones(1, 2, 4, 4), torch.ones(1, 2, 2, 2)) == 0
+    assert HintLoss(dict(mse=1))(torch.ones(1, 2, 4, 4), torch.ones(1, 2, 2, 2)) == 0
 
 
-@pytest.mark.parametrize('kwargs, message', [(dict(kind='l2'), "kind='l2' must be one of smooth_l1, mse, cosine"),
-                                             (dict(weight=-1), 'weight=-1 must not be negative')])
-def test_wrong_arguments(kwargs, message):
-    with pytest.raises(ValueError, match=message):
-        HintLoss(**kwargs)
+def test_distances_are_in_single_precision():
+    a, b = torch.full((1, 1, 1, 1), 1.0), torch.full((1, 1, 1, 1), 1.0 + 2**-10)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        loss = HintLoss(dict(mse=1))(a, b)
+    assert loss.dtype == torch.float32 and loss.item() == 2.0**-20
+    half = HintLoss(dict(cosine=1))(a.bfloat16().requires_grad_(), b.bfloat16())
+    assert half.dtype == torch.float32
+
+
+@pytest.mark.parametrize('terms, error, message', [
+    (dict(l2=1), ValueError, 'names l2; there are smooth_l1, mse, cosine'),
+    (dict(mse=-1), ValueError, 'must hold weights that are not negative, and one above 0'),
+    (dict(mse=0), ValueError, 'one above 0'), ({}, ValueError, 'one above 0'),
+    ('mse', TypeError, r"terms='mse' must be a dict of weights, e\.g\. dict\(cosine=0\.9"),
+    (dict(mse='a'), TypeError, 'must be a dict of weights'),
+])
+def test_wrong_terms(terms, error, message):
+    with pytest.raises(error, match=message):
+        HintLoss(terms)

@@ -3,9 +3,11 @@ import torch
 from mmengine.registry import MODELS
 
 from tiny import batches, resnet, xlearner
-from xlearner_mm.models import Phase
+from xlearner_mm.models import Normalisation, Phase
 
 pytestmark = pytest.mark.compat
+
+NONE = Normalisation.none()
 
 
 def build(**squeeze):
@@ -17,7 +19,7 @@ def build(**squeeze):
 
 
 def test_hint_is_the_distance_of_connected_student_and_expanded_teacher():
-    model = build(hints=dict(stages=(2, 3), criterion=dict(type='xlearner_mm.HintLoss', kind='mse')))
+    model = build(hints=dict(stages=(2, 3), criterion=dict(type='xlearner_mm.HintLoss', terms=dict(mse=1))))
     squeeze, x = model.squeeze, torch.randn(2, 3, 64, 64)
     features = squeeze(x, 'det', last=0)
     assert len(features) == 1
@@ -25,17 +27,17 @@ def test_hint_is_the_distance_of_connected_student_and_expanded_teacher():
         squeeze(x, 'det', last=0)
     ((images, features), ) = passes
     assert images is x and len(features) == 4
-    losses = squeeze.hint_losses(x, features, 'det')
+    losses = squeeze.hint_losses(x, features, 'det', NONE)
     assert list(losses) == ['loss_hint.cls', 'loss_hint.det', 'loss_hint.seg']
     teacher = model.backbone(x, 'seg')
     expected = torch.stack([
-        (squeeze.connectors['seg'][str(s)](features[s]) - teacher[s]).square().mean() for s in (2, 3)
+        (squeeze.connectors['seg'][str(s)].projection(features[s]) - teacher[s]).square().mean() for s in (2, 3)
     ]).mean()
     torch.testing.assert_close(losses['loss_hint.seg'], expected)
     losses['loss_hint.seg'].backward()
     assert squeeze.student.layer4[1].conv2.weight.grad.abs().sum() > 0
-    assert squeeze.connectors['seg']['3'].weight.grad.abs().sum() > 0
-    assert squeeze.connectors['cls']['3'].weight.grad is None
+    assert squeeze.connectors['seg']['3'].projection.weight.grad.abs().sum() > 0
+    assert squeeze.connectors['cls']['3'].projection.weight.grad is None
     assert all(p.grad is None for p in model.backbone.parameters())
 
 
@@ -54,8 +56,8 @@ def test_the_standardizer_sees_teacher_features():
                 p.zero_()
     features = plain.squeeze(x, 'det', last=3)
     # Against a connector that gives 0, the smooth L1 of standardised features is near E[h(z)] of unit variance.
-    value = standardized.squeeze.hint_losses(x, features, 'cls')['loss_hint.cls']
-    assert 0.2 < value < 0.5 and value != plain.squeeze.hint_losses(x, features, 'cls')['loss_hint.cls']
+    value = standardized.squeeze.hint_losses(x, features, 'cls', NONE)['loss_hint.cls']
+    assert 0.2 < value < 0.5 and value != plain.squeeze.hint_losses(x, features, 'cls', NONE)['loss_hint.cls']
 
 
 def test_phase_is_in_the_state_dict_and_the_teacher_is_not():

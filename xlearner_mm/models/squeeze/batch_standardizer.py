@@ -12,11 +12,13 @@ class BatchStandardizer(nn.Module):
     Teachers of different tasks have features of very different scales; without it the largest one decides the student.
 
     Args:
+        num_features (int): Number of channels.
         eps (float): Added to the variance.
     """
 
-    def __init__(self, eps: float = 1e-5) -> None:
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
+        self.num_features = num_features
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Building the squeeze stage of a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,27 +12,35 @@ from ..expansion import ExpandedBackbone
 from .squeezer import Squeezer
 
 
-def build_squeezer(squeeze: Mapping[str, Any], backbone: Any, sources: Sequence[str]) -> Squeezer:
+def build_squeezer(squeeze: Mapping[str, Any], backbone: Any, models: Mapping[str, Any]) -> Squeezer:
     """Build the squeeze stage from its config.
 
     Args:
-        squeeze (Mapping[str, Any]): Arguments of :class:`Squeezer`, its type optional.
+        squeeze (Mapping[str, Any]): Arguments of :class:`Squeezer`, its type optional. ``heads='fresh'`` gives every
+            source a new branch, built as that of the expansion; by default (``'carried'``) the branches go on.
         backbone (nn.Module): Backbone of the model.
-        sources (Sequence[str]): Sources of the model.
+        models (Mapping[str, Any]): Model config by source.
 
     Returns:
         Squeezer: The squeeze stage.
 
     Raises:
-        ValueError: If the backbone is no :class:`ExpandedBackbone`, or a branch is given for an unknown source.
+        ValueError: If the backbone is no :class:`ExpandedBackbone`, a branch is given for an unknown source, or
+            ``heads`` is neither.
     """
     if not isinstance(backbone, ExpandedBackbone):
         raise ValueError(f'model.squeeze needs an ExpandedBackbone as its teacher, got {type(backbone).__name__}. Take '
                          'squeeze out, or use an ExpandedBackbone.')
-    unknown = set(squeeze.get('branches') or ()) - set(sources)
+    squeeze = dict(squeeze)
+    heads, branches = squeeze.pop('heads', 'carried'), squeeze.get('branches') or {}
+    if heads not in ('carried', 'fresh'):
+        raise ValueError(f"model.squeeze.heads={heads!r} must be 'carried' or 'fresh'.")
+    unknown = set(branches) - set(models)
     if unknown:
         raise ValueError(f'model.squeeze.branches names {sorted(unknown)}, which are no sources of the model: '
-                         f'{", ".join(sources)}.')
+                         f'{", ".join(models)}.')
+    if heads == 'fresh':
+        squeeze['branches'] = {**models, **branches}
     with keyed_rng(torch.initial_seed(), 'squeeze'):
         return MODELS.build(
             dict(type='xlearner_mm.Squeezer', **squeeze) if 'type' not in squeeze else squeeze,

@@ -1,5 +1,9 @@
 """How far a student's hint is from a teacher's feature."""
 
+from collections.abc import Mapping
+from typing import Optional
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -11,26 +15,33 @@ class HintLoss(nn.Module):
     """Distance between a connected student feature and a teacher feature (ours; the paper's text names none).
 
     Args:
-        kind (str): ``smooth_l1``, ``mse`` or ``cosine`` (1 − cosine over the channels of each position).
-        weight (float): Weight of the loss.
+        terms (Mapping[str, float], optional): Weight of each distance in the sum: ``smooth_l1``, ``mse``, ``cosine``
+            (1 − cosine over the channels of each position); by default smooth L1 alone.
 
     Raises:
-        ValueError: If the kind is unknown or the weight negative.
+        TypeError: If it is no dict of numbers.
+        ValueError: If a distance is unknown, a weight negative, or all are 0.
     """
 
-    KINDS = ('smooth_l1', 'mse', 'cosine')
+    DISTANCES = ('smooth_l1', 'mse', 'cosine')
 
-    def __init__(self, kind: str = 'smooth_l1', weight: float = 1.0) -> None:
+    def __init__(self, terms: Optional[Mapping[str, float]] = None) -> None:
         super().__init__()
-        if kind not in self.KINDS:
-            raise ValueError(f'squeeze.hints.criterion.kind={kind!r} must be one of {", ".join(self.KINDS)}.')
-        if not weight >= 0:
-            raise ValueError(f'squeeze.hints.criterion.weight={weight!r} must not be negative.')
-        self.kind = kind
-        self.weight = weight
+        terms = dict(smooth_l1=1.0) if terms is None else terms
+        if not isinstance(terms, Mapping) or not all(isinstance(w, (int, float)) for w in terms.values()):
+            raise TypeError(f'squeeze.hints.criterion.terms={terms!r} must be a dict of weights, e.g. dict(cosine=0.9, '
+                            'smooth_l1=0.1).')
+        unknown = sorted(set(terms) - set(self.DISTANCES))
+        if unknown:
+            raise ValueError(f'squeeze.hints.criterion.terms={terms!r} names {", ".join(unknown)}; there are '
+                             f'{", ".join(self.DISTANCES)}.')
+        if not all(weight >= 0 for weight in terms.values()) or not any(terms.values()):
+            raise ValueError(f'squeeze.hints.criterion.terms={terms!r} must hold weights that are not negative, and '
+                             'one above 0.')
+        self.terms = {name: float(weight) for name, weight in terms.items() if weight > 0}
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Compare two feature maps.
+        """Compare two feature maps, in single precision also under autocast.
 
         Args:
             student (Tensor): ``(N, C, H, W)``; brought to the teacher's size bilinearly if it differs.
@@ -39,9 +50,19 @@ class HintLoss(nn.Module):
         Returns:
             Tensor: Scalar loss.
         """
-        if student.shape[-2:] != teacher.shape[-2:]:
-            student = F.interpolate(student, teacher.shape[-2:], mode='bilinear', align_corners=False)
-        if self.kind == 'cosine':
-            return self.weight * (1 - F.cosine_similarity(student, teacher, dim=1)).mean()
-        distance = F.smooth_l1_loss if self.kind == 'smooth_l1' else F.mse_loss
-        return self.weight * distance(student, teacher)
+        with torch.autocast(student.device.type, enabled=False):
+            student, teacher = _at_least_single(student), _at_least_single(teacher)
+            if student.shape[-2:] != teacher.shape[-2:]:
+                student = F.interpolate(student, teacher.shape[-2:], mode='bilinear', align_corners=False)
+            return torch.stack([weight * _distance(name, student, teacher) for name, weight in self.terms.items()]
+                               ).sum()
+
+
+def _at_least_single(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+def _distance(name: str, student: Tensor, teacher: Tensor) -> Tensor:
+    if name == 'cosine':
+        return (1 - F.cosine_similarity(student, teacher, dim=1)).mean()
+    return (F.smooth_l1_loss if name == 'smooth_l1' else F.mse_loss)(student, teacher)

@@ -1,0 +1,55 @@
+"""A connector that reads several levels."""
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule, ModuleList
+from torch import Tensor
+
+from xlearner_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class LadderConnector(BaseModule):
+    """A connector for the compared level and each one before it, summed (idea: arXiv 2408.05088; ours in detail).
+
+    What a teacher knows of textures and edges may then stay in the student's early levels. Dropped at export.
+
+    Args:
+        in_channels (Sequence[int]): Widths of the student's levels, the compared one last.
+        out_channels (int): Width of the teacher's level.
+        connector (dict, optional): Config of the single connectors; :class:`LinearConnector` by default.
+    """
+
+    def __init__(self,
+                 in_channels: Sequence[int],
+                 out_channels: int,
+                 connector: Optional[dict[str, Any]] = None) -> None:
+        super().__init__()
+        cfg = connector or dict(type='xlearner_mm.LinearConnector')
+        self.rungs = ModuleList([
+            MODELS.build(dict(cfg, in_channels=[channels], out_channels=out_channels)) for channels in in_channels])
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Connect some maps.
+
+        Args:
+            features (Sequence[Tensor]): The student's maps of these levels, each ``(N, C_i, H_i, W_i)``.
+
+        Returns:
+            Tensor: ``(N, out_channels, H, W)`` of the last level's size.
+        """
+        size = features[-1].shape[-2], features[-1].shape[-1]
+        steps = [rung([_resize(x, size)]) for rung, x in zip(self.rungs, features, strict=True)]
+        return torch.stack(steps).sum(0)
+
+
+def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Average where the map is larger, interpolate where it is smaller: before the connector, which then costs less."""
+    if x.shape[-2:] == size:
+        return x
+    if x.shape[-2] >= size[0] and x.shape[-1] >= size[1]:
+        return F.adaptive_avg_pool2d(x, size)
+    return F.interpolate(x, size, mode='bilinear', align_corners=False)

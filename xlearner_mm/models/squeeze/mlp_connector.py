@@ -1,0 +1,53 @@
+"""A connector with a hidden layer."""
+
+from collections.abc import Sequence
+from typing import Optional
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from xlearner_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class MLPConnector(BaseModule):
+    """1×1 convolutions with normalisation and GELU between them (ours); dropped at export.
+
+    The normalisation is over the channels and positions of each image, so that nothing depends on the batch.
+
+    Args:
+        in_channels (Sequence[int]): Widths of the student's levels, the compared one last.
+        out_channels (int): Width of the teacher's level.
+        hidden_channels (int, optional): Width of the hidden layers; by default that of the teacher's level.
+        num_layers (int): Number of convolutions.
+
+    Raises:
+        ValueError: If there are fewer than two layers: that is a :class:`LinearConnector`.
+    """
+
+    def __init__(self,
+                 in_channels: Sequence[int],
+                 out_channels: int,
+                 hidden_channels: Optional[int] = None,
+                 num_layers: int = 2) -> None:
+        super().__init__()
+        if num_layers < 2:
+            raise ValueError(f'MLPConnector.num_layers={num_layers!r} must be at least 2; one is a LinearConnector.')
+        hidden = hidden_channels or out_channels
+        layers: list[nn.Module] = []
+        width = in_channels[-1]
+        for _ in range(num_layers - 1):
+            layers += [nn.Conv2d(width, hidden, 1), nn.GroupNorm(1, hidden), nn.GELU()]
+            width = hidden
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, out_channels, 1))
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Connect the last of some maps.
+
+        Args:
+            features (Sequence[Tensor]): The student's maps of these levels, each ``(N, C_i, H_i, W_i)``.
+
+        Returns:
+            Tensor: ``(N, out_channels, H, W)`` of the last level's size.
+        """
+        return self.layers(features[-1])

@@ -1,0 +1,40 @@
+"""Teachers weighted by what can be learned of them."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from xlearner_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class UncertaintyTeacherWeights(nn.Module):
+    """Weigh the hint loss L of each teacher by a learned uncertainty s: ``exp(-s) L / 2 + s / 2`` (arXiv 1705.07115).
+
+    Args:
+        teachers (Sequence[str]): Names of the teachers.
+    """
+
+    changing = True
+
+    def __init__(self, teachers: Sequence[str]) -> None:
+        super().__init__()
+        self.log_variances = nn.ParameterDict({teacher: nn.Parameter(torch.zeros(())) for teacher in teachers})
+
+    @property
+    def active(self) -> list[str]:
+        """All teachers."""
+        return list(self.log_variances.keys())
+
+    def forward(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weigh.
+
+        Args:
+            losses (Mapping[str, Tensor]): Scalar hint loss by teacher.
+
+        Returns:
+            dict[str, Tensor]: What is back-propagated, by teacher; it may be negative.
+        """
+        return {teacher: (torch.exp(-self.log_variances[teacher]) * loss + self.log_variances[teacher]) / 2
+                for teacher, loss in losses.items()}
