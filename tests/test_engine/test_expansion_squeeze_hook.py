@@ -27,6 +27,17 @@ class PhaseHook(Hook):
                           last.read_text() if last.exists() else None))
 
 
+@HOOKS.register_module()
+class StudentHook(Hook):
+    """Keeps what the student begins with."""
+
+    begun = None
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if self.begun is None and runner.model.phase is Phase.SQUEEZE:
+            self.begun = {key: value.clone() for key, value in runner.model.squeeze.student.state_dict().items()}
+
+
 def run(cfg):
     cfg.custom_hooks.append(dict(type='PhaseHook'))
     runner = toy.train(cfg)
@@ -96,6 +107,31 @@ def test_averaged_weights_become_the_teacher(toy_data, tmp_path):
     ema = next(h for h in runner.hooks if isinstance(h, EMAHook)).ema_model
     assert torch.equal(ema.module.state_dict()[key], saved['state_dict'][key])
     assert ema.module.squeeze.phase == 1
+
+
+@pytest.mark.parametrize('start', ['det', 'mean'])
+def test_the_student_begins_with_the_trained_weights_in_one_run_and_in_two(start, toy_data, tmp_path):
+    def config(folder, *args):
+        cfg = toy.config(toy_data, tmp_path / folder, *args)
+        cfg.model.squeeze.start = start
+        for task in ('cls', 'seg'):
+            cfg.model.backbone.sub_backbones[task] = cfg.model.backbone.sub_backbones.det
+        cfg.model.squeeze.student = cfg.model.backbone.sub_backbones.det
+        return cfg
+
+    toy.train(config('one', 2, 4))
+    expansion = torch.load(tmp_path / 'one' / 'expansion.pth', weights_only=False)['state_dict']
+    cfg = config('two', 0, 2)
+    cfg.load_from = str(tmp_path / 'one' / 'expansion.pth')
+    cfg.custom_hooks.append(dict(type='StudentHook'))
+    begun = next(h.begun for h in toy.train(cfg).hooks if isinstance(h, StudentHook))
+    tasks = ['det'] if start == 'det' else ['cls', 'det', 'seg']
+    for key, value in begun.items():
+        parts = torch.stack([expansion[f'backbone.sub_backbones.{task}.{key}'] for task in tasks])
+        torch.testing.assert_close(value, parts.mean(0) if value.is_floating_point() else parts.amax(0))
+    one, two = (torch.load(tmp_path / name, weights_only=False)['state_dict'] for name in ('one/iter_4.pth',
+                                                                                          'two/iter_2.pth'))
+    assert all(torch.equal(value, two[key]) for key, value in one.items())
 
 
 def test_a_loaded_expansion_goes_straight_into_the_squeeze(finished, toy_data, tmp_path):

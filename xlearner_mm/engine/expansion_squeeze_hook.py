@@ -135,6 +135,8 @@ class ExpansionSqueezeHook(Hook):
                                  f'once: the {self.expansion_iters} iterations of the expansion would be left out. '
                                  'Load an expansion, set expansion_iters=0, or resume the run of the checkpoint.')
             self._enter_squeeze(runner)
+        elif not runner._resume and self.expansion_iters == 0:
+            runner.train_loop.go_on_with_data(checkpoint)  # a second run does as the switch within one run
 
     def _check_accumulation(self, runner: Runner) -> None:
         """Refuse to switch, or to save a checkpoint of the squeeze, between two steps of an optimizer."""

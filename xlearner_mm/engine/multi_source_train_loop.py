@@ -172,6 +172,21 @@ class MultiSourceTrainLoop(BaseLoop):
         self._check_data()
         self._iterator = None
 
+    def go_on_with_data(self, checkpoint: Mapping[str, Any]) -> None:
+        """Draw on from where the run of a checkpoint stopped, as if it went on in this one.
+
+        Args:
+            checkpoint (Mapping): A checkpoint that is loaded, not resumed. Sources that it has not, or with another
+                number of samples, begin at their first one.
+        """
+        info = checkpoint.get('message_hub', {}).get('runtime_info', {})
+        saved = info.get(self.STATE, {}).get('data', {})
+        sizes, positions = saved.get('sizes', {}), saved.get('positions', {})
+        own = self.state['positions']
+        self.state = dict(self.state, positions={
+            source: positions[source] if sizes.get(source) == size else own[source]
+            for source, size in self.state['sizes'].items()})
+
     def _switch_if_due(self) -> None:
         phase = self.model.phase
         self.runner.call_hook('before_fetch')

@@ -157,59 +157,62 @@ def test_autocast_of_a_whole_model():
     assert len(grads) > 100 and all(g.dtype == torch.float32 and torch.isfinite(g).all() for g in grads)
 
 
+# One graph; the dynamo of torch 2.1 does not look into context managers of ours, but into what is between them.
+WHOLE = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 6)
+
+
 @pytest.fixture
-def one_block(monkeypatch):
-    """ResNets of one block a stage and three stages: compiling takes its time by the operation."""
+def two_blocks(monkeypatch):
+    """ResNets of two stages of a block each: compiling takes its time by the operation."""
     settings = MODELS.get('mmdet.ResNet').arch_settings
     monkeypatch.setitem(settings, 18, (settings[18][0], (1, ) * 4))
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    yield (resnet(num_stages=3, out_indices=(0, 1, 2), strides=(1, 2, 2), dilations=(1, 1, 1)), ) * 2
+    yield (resnet(num_stages=2, out_indices=(0, 1), strides=(1, 2), dilations=(1, 1)), ) * 2
     torch._dynamo.reset()
 
 
-def compiled_equals_eager(cfgs, training, backend, tolerance=1e-5, **kwargs):
-    """Outputs, gradients and statistics; a second call compiles nothing. Gives graphs and breaks."""
-    eager, model = (build(cfgs, **kwargs).train(training) for _ in range(2))
-    compiled, counters = torch.compile(model, backend=backend), torch._dynamo.utils.counters
-    for _ in range(2):
+def compare_compiled(cfgs, training, backend, tolerance=1e-5, **kwargs):
+    """Outputs, gradients and statistics are the eager ones. Gives numbers of graphs after each call, and of breaks."""
+    eager, model = (build(cfgs, dict(stages=range(cfgs[0]['num_stages'])), **kwargs).train(training) for _ in range(2))
+    compiled, counters, graphs = torch.compile(model, backend=backend), torch._dynamo.utils.counters, []
+    for _ in range(3):
         outputs, expected = compiled(images(32), 'det'), eager(images(32), 'det')
+        assert len(outputs) == len(expected) == cfgs[0]['num_stages']
         for a, b in zip(outputs, expected):
             assert_near(a, b, tolerance)
-        graphs = counters['stats']['unique_graphs']
-        assert graphs > 0
-        model.first = getattr(model, 'first', graphs)
-    assert graphs == model.first, 'the second call compiled again'
+        graphs.append(counters['stats']['unique_graphs'])
     if training:
         for features in (outputs, expected):
             sum(f.square().mean() for f in features).backward()
         assert_same_gradients(*({n: p.grad for n, p in m.named_parameters() if p.grad is not None}
-                                for m in (model, eager)), tolerance=max(tolerance, 1e-5))
-    for (name, one), (_, other) in zip(model.named_buffers(), eager.named_buffers()):
-        assert_near(one, other, tolerance), name
+                                for m in (model, eager)), tolerance=tolerance)
+    for one, other in zip(model.buffers(), eager.buffers()):
+        assert_near(one, other, tolerance)
     return graphs, sum(counters['graph_break'].values())
 
 
-# A graph, whole; the dynamo of torch 2.1 does not look into context managers of ours, but what is between them.
-WHOLE = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 6)
-
-
-@pytest.mark.parametrize('kwargs', [
-    {}, dict(output_stride=dict(det=8)), dict(auxiliary_norm='per_task')], ids=['plain', 'output_stride', 'per_task'])
-@pytest.mark.parametrize('training', [True, False])
-def test_compiled(one_block, training, kwargs):
-    graphs, breaks = compiled_equals_eager(one_block, training, 'aot_eager', **kwargs)
-    print('graphs', graphs, 'breaks', breaks)
+@pytest.mark.parametrize('training, kwargs', [
+    (True, {}), (False, {}), (True, dict(output_stride=dict(det=4))), (True, dict(auxiliary_norm='per_task')),
+    (False, dict(auxiliary_norm='per_task')),
+], ids=str)
+def test_compiled(two_blocks, training, kwargs):
+    graphs, breaks = compare_compiled(two_blocks, training, 'aot_eager', **kwargs)
+    assert graphs[0] > 0 and graphs[1] == graphs[2]
     if WHOLE:
-        assert (graphs, breaks) == (1, 0)
-    else:
-        assert breaks <= 12
+        # In evaluation AuxiliaryNorms asks a tensor whether a set was ever updated: one break.
+        expected = 1 if kwargs.get('auxiliary_norm') and not training else 0
+        assert (graphs, breaks) == ([1 + expected] * 3, expected)
+    else:  # torch 2.1 compiles for any number where it first took the stage's as a constant
+        assert graphs[2] <= 20 and breaks <= 20
 
 
 @pytest.mark.skipif(not shutil.which('g++'), reason='inductor needs a C++ compiler')
-def test_compiled_by_inductor(one_block):
-    graphs, breaks = compiled_equals_eager(one_block, True, 'inductor', tolerance=1e-4)
-    print('graphs', graphs, 'breaks', breaks)
+def test_compiled_by_inductor(two_blocks):
+    one = resnet(num_stages=1, out_indices=(0, ), strides=(1, ), dilations=(1, ))
+    with torch.no_grad():  # a backward would take as long again to compile
+        graphs, _ = compare_compiled((one, ) * 2, False, 'inductor')
+    assert graphs[0] > 0 and graphs[1] == graphs[2]
 
 
 def held_bytes(model, x):
@@ -236,8 +239,7 @@ def test_gradient_checkpointing_holds_less(cfg):
     plain, plain_bytes = held_bytes(build([cfg()] * 3), images())
     again, bytes_ = held_bytes(build([cfg(with_cp=True)] * 3), images())
     assert_same_gradients(again, plain)
-    print('bytes', plain_bytes, bytes_)
-    assert 0 < bytes_ < 0.6 * plain_bytes
+    assert 0 < bytes_ < 0.8 * plain_bytes  # the links hold their own
 
 
 @pytest.mark.parametrize('reconciliation', [dict(wiring='none'), dict(stages=())], ids=str)

@@ -66,7 +66,7 @@ def test_a_link_into_a_branch_reaches_that_branch_only():
     linked = staged.features(images, reconcile=lambda index, x: x + 1 if index == 1 else x)
     assert torch.equal(linked[1], plain[1] + 1)
     assert all(torch.equal(linked[i], plain[i]) for i in (0, 2, 3))
-    assert [f.shape[1] for f in staged.features(images, last=1)] == [4, 8] and staged.features(images, last=-1) == []
+    assert len(staged.features(images, last=1)) == 4 and staged.features(images, last=-1) == []
 
 
 def test_a_teachers_pass_equals_one_with_gradients():

@@ -35,15 +35,16 @@ class StagedHRNet(StagedBackbone):
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
-            last (int, optional): Last branch to give; all of them by default.
+            last (int, optional): Not used, but for -1: one pass gives all branches.
             reconcile (Callable, optional): Called with a branch's index and output; gives what is read of the branch.
             plain (Sequence[Tensor]): The branches, where they are known already.
 
         Returns:
-            list[Tensor]: The branches 0 to ``last``, each ``(N, C_i, H_i, W_i)``.
+            list[Tensor]: All branches, each ``(N, C_i, H_i, W_i)``; none for ``last=-1``.
         """
-        wanted = self.num_stages if last is None else last + 1
-        branches = list(plain if len(plain) >= wanted else self.backbone(x))[:wanted]
+        if last == -1:
+            return []
+        branches = list(plain or self.backbone(x))
         if reconcile is None:
             return branches
         return [reconcile(index, branch) for index, branch in enumerate(branches)]

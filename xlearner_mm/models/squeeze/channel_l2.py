@@ -5,6 +5,8 @@ from torch import Tensor, nn
 
 from xlearner_mm.registry import MODELS
 
+from .feature_statistics import check_channels
+
 
 @MODELS.register_module()
 class ChannelL2(nn.Module):
@@ -28,5 +30,9 @@ class ChannelL2(nn.Module):
 
         Returns:
             Tensor: The same shape.
+
+        Raises:
+            ValueError: If x has another number of channels.
         """
-        return F.normalize(x, dim=1, eps=self.eps)
+        check_channels(x, self.num_features)
+        return F.normalize(x.float(), dim=1, eps=self.eps).to(x.dtype)

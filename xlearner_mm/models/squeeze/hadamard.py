@@ -86,7 +86,7 @@ def _plane_rotations(variances: Tensor) -> Tensor:
     while len(open_) > 1:
         low, high = min(open_, key=diagonal.__getitem__), max(open_, key=diagonal.__getitem__)
         spread = diagonal[high] - diagonal[low]
-        # Channels that are still open are rotated with done ones only through their own sums: they stay uncorrelated.
+        # Open channels stay uncorrelated with each other (only done ones correlate with them), so variances add up.
         sine2 = (mean - diagonal[low]) / spread if spread > 0 else 0.
         sine, cosine = min(max(sine2, 0.), 1.)**0.5, (1 - min(max(sine2, 0.), 1.))**0.5
         rows[low], rows[high] = cosine * rows[low] + sine * rows[high], cosine * rows[high] - sine * rows[low]

@@ -1,5 +1,6 @@
 """How far a student's hint is from a teacher's feature."""
 
+import math
 from collections.abc import Mapping
 from typing import Optional
 
@@ -20,7 +21,7 @@ class HintLoss(nn.Module):
 
     Raises:
         TypeError: If it is no dict of numbers.
-        ValueError: If a distance is unknown, a weight negative, or all are 0.
+        ValueError: If a distance is unknown, a weight negative or not finite, or all are 0.
     """
 
     DISTANCES = ('smooth_l1', 'mse', 'cosine')
@@ -31,13 +32,13 @@ class HintLoss(nn.Module):
         if not isinstance(terms, Mapping) or not all(isinstance(w, (int, float)) for w in terms.values()):
             raise TypeError(f'squeeze.hints.criterion.terms={terms!r} must be a dict of weights, e.g. dict(cosine=0.9, '
                             'smooth_l1=0.1).')
-        unknown = sorted(set(terms) - set(self.DISTANCES))
+        unknown = sorted(map(str, set(terms) - set(self.DISTANCES)))
         if unknown:
             raise ValueError(f'squeeze.hints.criterion.terms={terms!r} names {", ".join(unknown)}; there are '
                              f'{", ".join(self.DISTANCES)}.')
-        if not all(weight >= 0 for weight in terms.values()) or not any(terms.values()):
+        if not all(0 <= weight < math.inf for weight in terms.values()) or not any(terms.values()):
             raise ValueError(f'squeeze.hints.criterion.terms={terms!r} must hold weights that are not negative, and '
-                             'one above 0.')
+                             'one above 0; all of them finite.')
         self.terms = {name: float(weight) for name, weight in terms.items() if weight > 0}
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -49,7 +50,14 @@ class HintLoss(nn.Module):
 
         Returns:
             Tensor: Scalar loss.
+
+        Raises:
+            ValueError: If N or C differ: torch would repeat the smaller one.
         """
+        if student.shape[:2] != teacher.shape[:2]:
+            raise ValueError(f'HintLoss compares maps of the same images and channels, got {tuple(student.shape)} of '
+                             f'the student and {tuple(teacher.shape)} of the teacher. The connector must give as many '
+                             "channels as the teacher's level has.")
         with torch.autocast(student.device.type, enabled=False):
             student, teacher = _at_least_single(student), _at_least_single(teacher)
             if student.shape[-2:] != teacher.shape[-2:]:

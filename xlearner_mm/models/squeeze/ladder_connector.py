@@ -1,6 +1,6 @@
 """A connector that reads several levels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import torch
@@ -21,6 +21,9 @@ class LadderConnector(BaseModule):
         in_channels (Sequence[int]): Widths of the student's levels, the compared one last.
         out_channels (int): Width of the teacher's level.
         connector (dict, optional): Config of the single connectors; :class:`LinearConnector` by default.
+
+    Raises:
+        TypeError: If that is no config with a type.
     """
 
     def __init__(self,
@@ -28,7 +31,10 @@ class LadderConnector(BaseModule):
                  out_channels: int,
                  connector: Optional[dict[str, Any]] = None) -> None:
         super().__init__()
-        cfg = connector or dict(type='xlearner_mm.LinearConnector')
+        cfg = dict(type='xlearner_mm.LinearConnector') if connector is None else connector
+        if not isinstance(cfg, Mapping) or 'type' not in cfg:
+            raise TypeError(f'LadderConnector.connector={cfg!r} must be a config with a type, e.g. '
+                            "dict(type='xlearner_mm.MLPConnector').")
         self.rungs = ModuleList([
             MODELS.build(dict(cfg, in_channels=[channels], out_channels=out_channels)) for channels in in_channels])
 
@@ -47,9 +53,8 @@ class LadderConnector(BaseModule):
 
 
 def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Average where the map is larger, interpolate where it is smaller: before the connector, which then costs less."""
-    if x.shape[-2:] == size:
-        return x
-    if x.shape[-2] >= size[0] and x.shape[-1] >= size[1]:
-        return F.adaptive_avg_pool2d(x, size)
-    return F.interpolate(x, size, mode='bilinear', align_corners=False)
+    """Average along a side that is longer, interpolate along one that is shorter; first, to save time."""
+    pooled = min(size[0], x.shape[-2]), min(size[1], x.shape[-1])
+    if x.shape[-2:] != pooled:
+        x = F.adaptive_avg_pool2d(x, pooled)
+    return x if pooled == size else F.interpolate(x, size, mode='bilinear', align_corners=False)

@@ -2,16 +2,17 @@
 
 import torch
 import torch.nn.functional as F
-from mmengine.dist import all_reduce
-from torch import Tensor, nn
+from mmengine.dist import all_reduce, broadcast
+from torch import Tensor
 
 from xlearner_mm.registry import MODELS
 
+from .feature_statistics import FeatureStatistics, check_channels
 from .hadamard import equalising_rotation
 
 
 @MODELS.register_module()
-class PhiS(nn.Module):
+class PhiS(FeatureStatistics):
     """PCA, a Hadamard rotation and isotropic scaling (arXiv 2410.01680).
 
     With the covariance ``U diag(l) U^T`` of the channels, ``y = R U^T (x - mean) / sqrt(mean of l)``, where R spreads
@@ -31,22 +32,19 @@ class PhiS(nn.Module):
         ValueError: If ``estimate_steps`` is not positive.
     """
 
-    count: Tensor
-    sums: Tensor
-    products: Tensor
+    moments: Tensor
     steps: Tensor
     mean: Tensor
     matrix: Tensor
 
     def __init__(self, num_features: int, estimate_steps: int = 500, eps: float = 1e-5) -> None:
-        super().__init__()
+        super().__init__(num_features)
         if estimate_steps < 1:
             raise ValueError(f'squeeze.standardizer.estimate_steps={estimate_steps!r} must be at least 1.')
         self.estimate_steps, self.eps = estimate_steps, eps
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
-        self.register_buffer('count', torch.zeros(1, dtype=torch.double))
-        self.register_buffer('sums', torch.zeros(num_features, dtype=torch.double))
-        self.register_buffer('products', torch.zeros(num_features, num_features, dtype=torch.double))
+        # Of the channels with a 1 before them: their number, their sums and their products in one matrix.
+        self.register_buffer('moments', torch.zeros(num_features + 1, num_features + 1, dtype=torch.double))
         self.register_buffer('mean', torch.zeros(num_features))
         self.register_buffer('matrix', torch.eye(num_features))
 
@@ -60,8 +58,11 @@ class PhiS(nn.Module):
             Tensor: The same shape.
 
         Raises:
+            FloatingPointError: If features that its rotation is computed from are not finite.
             RuntimeError: If it is not in training and has seen nothing.
+            ValueError: If x has another number of channels.
         """
+        check_channels(x, self.num_features)
         steps = int(self.steps)
         if self.training and steps < self.estimate_steps:
             self._add(x)
@@ -69,23 +70,28 @@ class PhiS(nn.Module):
             self.steps += 1
             if steps & (steps - 1) == 0 or steps == self.estimate_steps:
                 self._solve()
-        elif steps == 0:
-            raise RuntimeError('A PhiS that has seen no batch cannot standardise: train first, or load a checkpoint of '
-                               'a squeeze.')
+        self._check_seen(steps > 0)
         with torch.autocast(x.device.type, enabled=False):
             centred = x.float() - self.mean.view(1, -1, 1, 1)
-            return F.conv2d(centred, self.matrix[:, :, None, None]).to(x.dtype)
+            # Not a convolution: on a GPU it would be computed in TF32.
+            return (self.matrix @ centred.flatten(2)).view_as(x).to(x.dtype)
 
+    @torch.no_grad()
     def _add(self, x: Tensor) -> None:
-        rows = x.movedim(1, -1).flatten(0, -2).double()
-        for total, value in ((self.count, rows.new_tensor([len(rows)])), (self.sums, rows.sum(0)),
-                             (self.products, rows.T @ rows)):
-            all_reduce(value)
-            total += value
+        rows = F.pad(x.movedim(1, -1).flatten(0, -2), (1, 0), value=1.).to(self.moments.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            moments = rows.T @ rows
+        all_reduce(moments)
+        self.moments += moments
 
     def _solve(self) -> None:
-        mean = self.sums / self.count
-        covariance = self.products / self.count - mean[:, None] * mean[None]
+        # A device without double precision gives it to the CPU: a covariance is a difference of large numbers.
+        moments = self.moments if self.moments.dtype == torch.double else self.moments.cpu().double()
+        if not moments.isfinite().all():  # of all ranks: they stop together
+            raise FloatingPointError('PhiS got teacher features that are not finite: look for broken images or broken '
+                                     'weights of the teachers, and resume from the last checkpoint.')
+        mean = moments[0, 1:] / moments[0, 0]
+        covariance = moments[1:, 1:] / moments[0, 0] - mean[:, None] * mean[None]
         variances, axes = torch.linalg.eigh(covariance)
         variances = variances.clamp(min=0)
         # An axis has no sign of its own: fix it, so that no library's choice is seen in the features.
@@ -94,3 +100,4 @@ class PhiS(nn.Module):
         scale = (variances.mean() + self.eps).rsqrt()
         self.mean.copy_(mean)
         self.matrix.copy_(scale * equalising_rotation(variances.cpu()).to(axes) @ axes.T)
+        broadcast(self.matrix)  # axes of equal variance are any rotation: unlike machines would choose unlike ones

@@ -2,13 +2,15 @@
 
 import torch
 from mmengine.dist import all_reduce
-from torch import Tensor, nn
+from torch import Tensor
 
 from xlearner_mm.registry import MODELS
 
+from .feature_statistics import FeatureStatistics, check_channels
+
 
 @MODELS.register_module()
-class RunningStandardizer(nn.Module):
+class RunningStandardizer(FeatureStatistics):
     """Give every channel of a teacher about zero mean and unit variance, by averages over many batches (ours).
 
     The averages of x and x² over a batch of all ranks decay by ``1 - momentum`` a training step; they are divided by
@@ -28,7 +30,7 @@ class RunningStandardizer(nn.Module):
     weight: Tensor
 
     def __init__(self, num_features: int, momentum: float = 0.01, eps: float = 1e-5) -> None:
-        super().__init__()
+        super().__init__(num_features)
         if not 0 < momentum <= 1:
             raise ValueError(f'squeeze.standardizer.momentum={momentum!r} must be above 0 and at most 1.')
         self.momentum, self.eps = momentum, eps
@@ -47,20 +49,22 @@ class RunningStandardizer(nn.Module):
 
         Raises:
             RuntimeError: If it is not in training and has seen nothing.
+            ValueError: If x has another number of channels.
         """
+        check_channels(x, self.num_features)
         if self.training:
             self._update(x)
-        elif not self.weight:
-            raise RuntimeError('A RunningStandardizer that has seen no batch cannot standardise: train first, or load '
-                               'a checkpoint of a squeeze.')
+        else:
+            self._check_seen(bool(self.weight))
         mean = self.mean / self.weight
         variance = (self.square / self.weight - mean.square()).clamp(min=0)
         scale = (variance + self.eps).rsqrt()
         mean, scale = (values.float().view(1, -1, 1, 1) for values in (mean, scale))
         return ((x.float() - mean) * scale).to(x.dtype)
 
+    @torch.no_grad()
     def _update(self, x: Tensor) -> None:
-        x = x.double()
+        x = x.to(self.mean.dtype)
         sums = torch.cat([x.sum((0, 2, 3)), x.square().sum((0, 2, 3)), x.new_tensor([x.numel() / x.shape[1]])])
         all_reduce(sums)
         mean, square = (sums[:-1] / sums[-1]).chunk(2)

@@ -1,5 +1,6 @@
 """Teachers that always count the same."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Optional
 
@@ -18,20 +19,25 @@ class StaticTeacherWeights(nn.Module):
             weight 0 is not run.
 
     Raises:
-        ValueError: If a teacher is unknown or a weight negative.
+        TypeError: If the weights are no dict of numbers.
+        ValueError: If a teacher is unknown, or a weight negative or not finite.
     """
 
     changing = False
 
     def __init__(self, teachers: Sequence[str], weights: Optional[Mapping[str, float]] = None) -> None:
         super().__init__()
-        unknown = sorted(set(weights or ()) - set(teachers))
+        given = {} if weights is None else weights
+        if not isinstance(given, Mapping) or not all(isinstance(w, (int, float)) for w in given.values()):
+            raise TypeError(f'squeeze.weights.weights={given!r} must be a dict of weights by teacher, e.g. '
+                            f'dict({teachers[0]}=0.5).')
+        unknown = sorted(map(str, set(given) - set(teachers)))
         if unknown:
             raise ValueError(f'squeeze.weights.weights names {", ".join(unknown)}, which are no teachers: '
                              f'{", ".join(teachers)}.')
-        self.weights = {teacher: float((weights or {}).get(teacher, 1)) for teacher in teachers}
-        if not all(weight >= 0 for weight in self.weights.values()):
-            raise ValueError(f'squeeze.weights.weights={weights!r} must not be negative.')
+        self.weights = {teacher: float(given.get(teacher, 1)) for teacher in teachers}
+        if not all(0 <= weight < math.inf for weight in self.weights.values()):
+            raise ValueError(f'squeeze.weights.weights={given!r} must not be negative, and finite.')
 
     @property
     def active(self) -> list[str]:

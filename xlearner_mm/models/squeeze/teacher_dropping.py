@@ -20,6 +20,7 @@ class TeacherDropping(nn.Module):
         probability (float): Chance of being dropped.
 
     Raises:
+        TypeError: If it is no number.
         ValueError: If it is no probability.
     """
 
@@ -27,6 +28,8 @@ class TeacherDropping(nn.Module):
 
     def __init__(self, teachers: Sequence[str], probability: float = 0.5) -> None:
         super().__init__()
+        if not isinstance(probability, (int, float)):
+            raise TypeError(f'squeeze.weights.probability={probability!r} must be a number from 0 to 1.')
         if not 0 <= probability <= 1:
             raise ValueError(f'squeeze.weights.probability={probability!r} must be from 0 to 1.')
         self.teachers = list(teachers)

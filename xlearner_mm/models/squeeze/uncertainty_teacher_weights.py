@@ -12,6 +12,9 @@ from xlearner_mm.registry import MODELS
 class UncertaintyTeacherWeights(nn.Module):
     """Weigh the hint loss L of each teacher by a learned uncertainty s: ``exp(-s) L / 2 + s / 2`` (arXiv 1705.07115).
 
+    With Adam, s moves by about the learning rate a step: give ``squeeze.weights`` a ``lr_mult`` above 1 and
+    ``decay_mult=0`` in ``paramwise_cfg.custom_keys`` where a run is short.
+
     Args:
         teachers (Sequence[str]): Names of the teachers.
     """
@@ -20,12 +23,13 @@ class UncertaintyTeacherWeights(nn.Module):
 
     def __init__(self, teachers: Sequence[str]) -> None:
         super().__init__()
+        self.teachers = list(teachers)
         self.log_variances = nn.ParameterDict({teacher: nn.Parameter(torch.zeros(())) for teacher in teachers})
 
     @property
     def active(self) -> list[str]:
         """All teachers."""
-        return list(self.log_variances.keys())
+        return self.teachers
 
     def forward(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Weigh.
