@@ -89,7 +89,7 @@ def test_the_squeeze_may_have_its_own_data(config, toy_data, tmp_path, monkeypat
     assert [list(sheet[0]) for sheet in sheets] == [['maps'], ['boxes', 'maps', 'photos']]
     assert ' squeeze ' in sheets[0][2]
     message = fail(monkeypatch, config, *args, '--cfg-options', 'custom_hooks=None')
-    assert 'has no ExpansionSqueezeHook in custom_hooks. Leave --phase out.' in message
+    assert 'has no ExpansionSqueezeHook in custom_hooks, so there is no squeeze with data. Leave' in message
 
 
 @pytest.mark.parametrize('arguments, message', [

@@ -5,16 +5,16 @@ It draws the first images that a run of the config sees of each source, augmente
 
 import argparse
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.utils import add_config_arguments, atomic_write, read_config, user_errors
+from xlearner_mm.utils import add_config_arguments, atomic_write, loader_settings, read_config, user_errors
 
 if TYPE_CHECKING:
     from xlearner_mm.datasets import MultiSourceBatchSampler, MultiSourceDataset
@@ -59,31 +59,6 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError(f'--out {args.out} must end in .png: a PNG is written.')
 
 
-def loader_cfg(cfg: Config, phase: str) -> Any:
-    """Find the train loader of a phase in a config.
-
-    Args:
-        cfg (Config): Config of a run.
-        phase (str): ``expansion`` or ``squeeze``. A squeeze without its own loader has the expansion's.
-
-    Returns:
-        ConfigDict: Its settings.
-
-    Raises:
-        ValueError: If there is no train loader of several sources, or no squeeze.
-    """
-    if not isinstance((cfg.get('train_dataloader') or {}).get('dataset', {}).get('sources'), Mapping):
-        raise ValueError(f'{cfg.filename} has no train_dataloader.dataset.sources to draw from. Give the config of an '
-                         "X-Learner run, with train_dataloader.dataset=dict(type='xlearner_mm.MultiSourceDataset', "
-                         'sources=...).')
-    if phase == 'expansion':
-        return cfg.train_dataloader
-    for hook in cfg.get('custom_hooks') or ():
-        if str(hook.get('type', '')).split('.')[-1] == 'ExpansionSqueezeHook':
-            return (hook.get('squeeze') or {}).get('train_dataloader', cfg.train_dataloader)
-    raise ValueError(f'--phase squeeze: {cfg.filename} has no ExpansionSqueezeHook in custom_hooks. Leave --phase out.')
-
-
 def build_data(cfg: Config, phase: str,
                sources: Optional[Sequence[str]]) -> tuple['MultiSourceDataset', 'MultiSourceBatchSampler']:
     """Build the train loader of a phase as the run would; no model is built.
@@ -102,7 +77,7 @@ def build_data(cfg: Config, phase: str,
     """
     from xlearner_mm.datasets import MultiSourceBatchSampler, MultiSourceDataset
 
-    settings = loader_cfg(cfg, phase)
+    settings = loader_settings(cfg, phase)
     known = list(settings.dataset.sources)
     unknown = [source for source in sources or () if source not in known]
     if unknown:

@@ -4,12 +4,13 @@ from .atomic_write import atomic_write
 from .config_arguments import add_config_arguments, find_config, read_config
 from .keyed_random import Key, derive_seed, keyed_rng, seed_all, seed_cpu
 from .launch import init_cpu_distributed
+from .loader_settings import loader_settings
 from .naming import as_dict_by_source, check_source_name, kind_of, library_of, with_scope
 from .text_table import text_table
 from .user_errors import user_errors
 
 __all__ = [
     'Key', 'add_config_arguments', 'as_dict_by_source', 'atomic_write', 'check_source_name', 'derive_seed',
-    'find_config', 'init_cpu_distributed', 'keyed_rng', 'kind_of', 'library_of', 'read_config', 'seed_all',
-    'seed_cpu', 'text_table', 'user_errors', 'with_scope'
+    'find_config', 'init_cpu_distributed', 'keyed_rng', 'kind_of', 'library_of', 'loader_settings', 'read_config',
+    'seed_all', 'seed_cpu', 'text_table', 'user_errors', 'with_scope'
 ]

@@ -157,6 +157,17 @@ def test_autocast_of_a_whole_model():
     assert len(grads) > 100 and all(g.dtype == torch.float32 and torch.isfinite(g).all() for g in grads)
 
 
+def test_one_autocast_around_all_sources_keeps_every_gradient():
+    """Torch 2.1 keeps weights that it cast without gradients, in an auxiliary pass, for the pass that trains them."""
+    torch.manual_seed(0)
+    model = MODELS.build(xlearner(squeeze=False)).train()
+    data = model.data_preprocessor(batches(), True)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = model(**data, mode='loss')
+    model.parse_losses(losses)[0].backward()
+    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
 # One graph; the dynamo of torch 2.1 does not look into context managers of ours, but into what is between them.
 WHOLE = tuple(map(int, torch.__version__.split('.')[:2])) >= (2, 6)
 

@@ -169,4 +169,7 @@ class ExpandedBackbone(BaseModule):
                 with plain_pass(backbone) if self.auxiliary_norms is None else (
                         self.auxiliary_norms[task].reading_for(reader, backbone)):
                     features[task] = staged.features(x, staged.levels[deepest] if deepest >= 0 else -1)
+            if torch.is_autocast_cache_enabled():
+                # torch 2.1 would give the copies without gradient to a later pass that trains these weights.
+                torch.clear_autocast_cache()
         return features

@@ -202,17 +202,33 @@ class Squeezer(BaseModule):
         Returns:
             dict[str, Tensor]: Scalar by teacher, the mean over what is compared.
         """
+        return {name: torch.stack([self.criterion(*pair) for pair in pairs]).mean()
+                for name, pairs in self.compared(x, features, names, normalisation).items()}
+
+    def compared(self, x: Tensor, features: Sequence[Tensor], names: Sequence[str],
+                 normalisation: Normalisation) -> dict[str, list[tuple[Tensor, Tensor]]]:
+        """Give what is compared: connected maps of the student, and standardised ones of some teachers.
+
+        Args:
+            x (Tensor): Images of shape ``(N, 3, H, W)``.
+            features (Sequence[Tensor]): The student's maps by level, each ``(N, C_i, H_i, W_i)``.
+            names (Sequence[str]): The teachers.
+            normalisation (Normalisation): How the images were normalised.
+
+        Returns:
+            dict[str, list[tuple[Tensor, Tensor]]]: By teacher, for each of :attr:`pairs` two maps ``(N, C, H, W)`` of
+                the teacher's width; their sizes may differ.
+        """
         last = max(pair.teacher for pair in self.pairs)
         targets = self.teachers(x, names, normalisation, dict.fromkeys(names, last))
-        distances = {}
+        both = {}
         for name in names:
             with torch.no_grad():
                 wanted = {pair.teacher: self.standardizers[name][str(pair.teacher)](targets[name][pair.teacher].float())
                           for pair in self.pairs}
-            terms = [self.criterion(self.connectors[name][pair.key](features[:pair.student + 1]), wanted[pair.teacher])
-                     for pair in self.pairs]
-            distances[name] = torch.stack(terms).mean()
-        return distances
+            both[name] = [(self.connectors[name][pair.key](features[:pair.student + 1]), wanted[pair.teacher])
+                          for pair in self.pairs]
+        return both
 
 
 def resize_shorter_side(x: Tensor, size: int, multiple: int = 32) -> Tensor:
