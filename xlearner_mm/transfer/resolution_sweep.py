@@ -108,7 +108,7 @@ def sweep_picture(errors: Sequence[HintError]) -> Figure:
         for teacher in dict.fromkeys(error.teacher for error in errors):
             own = [error for error in errors if error.teacher == teacher]
             axes.plot([e.size for e in own], [getattr(e, what) for e in own], marker='o', label=teacher)
-        axes.set(title=title, xlabel='shorter side, pixels', ylim=(0, None))
+        axes.set(title=title, xlabel='shorter side, pixels', ylim=(0, 1.1 * max(getattr(e, what) for e in errors)))
         axes.set_xticks(sorted({error.size for error in errors}))
         axes.grid(alpha=0.3)
         axes.legend()
