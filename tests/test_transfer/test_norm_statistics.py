@@ -7,7 +7,7 @@ from tiny import resnet
 from xlearner_mm.models import Phase
 from xlearner_mm.models.expansion import build_staged_backbone
 from xlearner_mm.transfer.norm_statistics import estimate, reestimate_norms
-from xlearner_mm.transfer.trained_model import load_trained, training_images
+from xlearner_mm.transfer.trained_model import load_squeezed, training_images
 
 pytestmark = pytest.mark.compat
 
@@ -27,7 +27,7 @@ def state(path):
 def test_statistics_are_the_mean_over_the_batches(squeezed, tmp_path, task):
     before = state(squeezed / 'iter_2.pth')
     after = state(reestimate_norms(squeezed / 'iter_2.pth', tmp_path / 'out.pth', steps=2, task=task))
-    model, cfg, _ = load_trained(squeezed / 'iter_2.pth')
+    model, cfg, _ = load_squeezed(squeezed / 'iter_2.pth')
     batches = [x for source, x in training_images(model, cfg, 2) if task in (None, model.tasks[source])]
     assert model.phase is Phase.SQUEEZE and len(batches) == (6 if task is None else 2)
     first = [model.squeeze.student.conv1(x) for x in batches]

@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any, Union
 
 import torch
-from mmengine.config import Config
 from mmengine.logging import print_log
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
 from xlearner_mm.models import Phase
@@ -15,6 +13,7 @@ from xlearner_mm.utils import atomic_write
 from xlearner_mm.version import __version__
 
 from .targets import build_target, stage_features
+from .trained_model import read_run
 
 
 def export_backbone(checkpoint: Union[str, Path], out: Union[str, Path], target: str, part: str = 'student') -> Path:
@@ -35,10 +34,8 @@ def export_backbone(checkpoint: Union[str, Path], out: Union[str, Path], target:
     Raises:
         ValueError: If the checkpoint has no such part, or the target cannot load it.
     """
-    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
-    if 'state_dict' not in loaded or 'cfg' not in loaded.get('meta', {}):
-        raise ValueError(f'{checkpoint} is no checkpoint of a training run: it needs state_dict and meta.cfg.')
-    model = Config.fromstring(loaded['meta']['cfg'], file_format='.py').model
+    cfg_of_run, loaded = read_run(checkpoint)
+    model = cfg_of_run.model
     prefix, cfg = _find_part(model, part)
     state = {k[len(prefix):]: v for k, v in loaded['state_dict'].items() if k.startswith(prefix)}
     if part == 'student' and int(loaded['state_dict']['squeeze.phase']) != Phase.SQUEEZE:

@@ -3,18 +3,18 @@
 import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional, Union, cast
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from xlearner_mm.models import Phase
+from xlearner_mm.models import Squeezer
 from xlearner_mm.models.expansion import StagedBackbone
 from xlearner_mm.utils import atomic_write
 
-from .trained_model import load_trained, training_images
+from .trained_model import load_squeezed, training_images
 
 
 def reestimate_norms(checkpoint: Union[str, Path], out: Union[str, Path], steps: int = 100,
@@ -38,16 +38,13 @@ def reestimate_norms(checkpoint: Union[str, Path], out: Union[str, Path], steps:
         ValueError: If the checkpoint is not of a squeeze, the task is unknown, the student has no BN to estimate, or
             the steps give no images.
     """
-    model, cfg, loaded = load_trained(checkpoint)
-    squeeze = model.squeeze
-    if squeeze is None or model.phase is not Phase.SQUEEZE:
-        raise ValueError(f'{checkpoint} was saved before a squeeze: its student is untrained. Take a later checkpoint.')
+    model, cfg, loaded = load_squeezed(checkpoint)
     tasks = set(model.tasks.values())
     if task is not None and task not in tasks:
         raise ValueError(f'--task {task} is no task of {checkpoint}; it has {", ".join(sorted(tasks))}.')
     images = (x for source, x in training_images(model, cfg, steps) if task in (None, model.tasks[source]))
     try:
-        number = estimate(squeeze.staged, images)
+        number = estimate(cast(Squeezer, model.squeeze).staged, images)
     except ValueError as error:
         raise ValueError(f'The student of {checkpoint}: {error}') from error
     print_log(f'BN statistics of the student over {number} images.', 'current')

@@ -8,11 +8,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from xlearner_mm.models import HintLoss, Normalisation, Phase, XLearner
+from xlearner_mm.models import HintLoss, Normalisation, XLearner
 from xlearner_mm.models.squeeze.squeezer import resize_shorter_side
 from xlearner_mm.utils import text_table
 
-from .trained_model import load_trained, training_images
+from .trained_model import load_squeezed, training_images
 
 
 class HintError(NamedTuple):
@@ -43,9 +43,7 @@ def resolution_sweep(checkpoint: Union[str, Path], sizes: Sequence[int], steps: 
     """
     if not sizes or min(sizes) < 1:
         raise ValueError(f'--sizes {" ".join(map(str, sizes))} must be numbers of pixels.')
-    model, cfg, _ = load_trained(checkpoint)
-    if model.squeeze is None or model.phase is not Phase.SQUEEZE:
-        raise ValueError(f'{checkpoint} was saved before a squeeze: its student is untrained. Take a later checkpoint.')
+    model, cfg, _ = load_squeezed(checkpoint)
     return sweep(model, list(training_images(model, cfg, steps)), sizes)
 
 

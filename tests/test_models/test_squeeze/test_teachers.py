@@ -90,8 +90,7 @@ def test_teachers_in_bfloat16(external):
 def test_teachers_keep_no_graph(external):
     xl = build(*external[:2])
     x = torch.randn(2, 3, 64, 64)
-    targets = xl.squeeze.teachers(x, xl.squeeze.teachers.names, Normalisation.none(), dict.fromkeys(
-        xl.squeeze.teachers.names, 3))
+    targets = xl.squeeze.teachers(x, xl.squeeze.teachers.names, Normalisation.none(), 3)
     assert list(targets) == ['cls', 'det', 'seg', 'photos_expert']
     assert all(not maps.requires_grad for levels in targets.values() for maps in levels)
 

@@ -78,7 +78,7 @@ class ExternalTeacher(BaseModule):
         Returns:
             list[Tensor]: Maps of the levels, each ``(N, C, H, W)``.
         """
-        last = None if last_level is None else self.staged.levels[min(last_level, len(self.staged.levels) - 1)]
+        last = None if last_level is None else self.staged.levels[last_level]
         x = normalisation.convert(x, self._normalisation)
         return self.staged.level_maps(self.staged.features(x, last))
 

@@ -220,7 +220,7 @@ class Squeezer(BaseModule):
                 the teacher's width; their sizes may differ.
         """
         last = max(pair.teacher for pair in self.pairs)
-        targets = self.teachers(x, names, normalisation, dict.fromkeys(names, last))
+        targets = self.teachers(x, names, normalisation, last)
         both = {}
         for name in names:
             with torch.no_grad():

@@ -84,23 +84,22 @@ class Teachers(BaseModule):
 
     @torch.no_grad()
     def forward(self, x: Tensor, names: Sequence[str], normalisation: Normalisation,
-                last_levels: Mapping[str, int]) -> dict[str, list[Tensor]]:
+                last_level: int) -> dict[str, list[Tensor]]:
         """Run some teachers.
 
         Args:
             x (Tensor): Images of shape ``(N, 3, H, W)``.
             names (Sequence[str]): The teachers.
             normalisation (Normalisation): How the images were normalised.
-            last_levels (Mapping[str, int]): Last level that is needed, by teacher.
+            last_level (int): Last level that is needed.
 
         Returns:
             dict[str, list[Tensor]]: Maps of the levels by teacher, each ``(N, C, H, W)``.
         """
         tasks = [name for name in names if name not in self.external]
-        last = max((last_levels[name] for name in tasks), default=0)
         with nullcontext() if self.dtype is None else torch.autocast(x.device.type, dtype=torch.bfloat16):
-            targets = self.expanded.forward_tasks(x, tasks, last) if tasks else {}
+            targets = self.expanded.forward_tasks(x, tasks, last_level) if tasks else {}
             for name in names:
                 if name in self.external:
-                    targets[name] = self.external[name](x, normalisation, last_levels[name])
+                    targets[name] = self.external[name](x, normalisation, last_level)
         return {name: targets[name] for name in names}
