@@ -198,6 +198,11 @@ class StagedBackbone:
         return 'maps', 'vector'
 
     @property
+    def stock_output(self) -> str:
+        """Which of :attr:`outputs` the stock backbone itself returns, with its own settings."""
+        return 'maps'
+
+    @property
     def image_channels(self) -> int:
         """Number of channels of an image; by default what the first convolution reads."""
         return next(m for m in self.backbone.modules() if isinstance(m, nn.Conv2d)).in_channels

@@ -23,6 +23,11 @@ class StagedConvNeXt(StagedBackbone):
         """Number of stages."""
         return len(self.backbone.stages)
 
+    @property
+    def stock_output(self) -> str:
+        """What the option of the stock backbone asks for."""
+        return 'vector' if self.backbone.gap_before_final_norm else 'maps'
+
     def emits(self) -> tuple[int, ...]:
         """Give the stages that the stock backbone can return: it has output norms for its own ``out_indices`` only.
 

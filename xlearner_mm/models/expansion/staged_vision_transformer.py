@@ -44,6 +44,11 @@ class StagedVisionTransformer(StagedBackbone):
         vector = self.extra_tokens > 0 or self.backbone.out_type == 'avg_featmap'
         return ('maps', 'vector', 'tokens') if vector else ('maps', 'tokens')
 
+    @property
+    def stock_output(self) -> str:
+        """What ``out_type`` of the stock backbone asks for."""
+        return dict(featmap='maps', raw='tokens').get(self.backbone.out_type, 'vector')
+
     def stem(self, x: Tensor) -> TokenState:
         """Embed the patches.
 
