@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
+import torch
 from mmengine.model import BaseModel
 from torch import nn
 
 from xlearner_mm.registry import MODELS
-from xlearner_mm.utils import with_scope
+from xlearner_mm.utils import as_dict_by_source, keyed_rng, with_scope
 
 from .backbone_port import BackbonePort
+from .keyed_module_dict import KeyedModuleDict
 
 _CLASS_HEADS = ('head', 'bbox_head', 'roi_head.bbox_head', 'mask_head', 'panoptic_head', 'decode_head')
 
@@ -30,6 +32,26 @@ class BranchCfg:
     model: Any
     loss_weight: float = 1.0
     checkpoint: Optional[str] = None
+
+
+def parse_branches(branches: Any, tasks: Optional[list[str]]) -> dict[str, BranchCfg]:
+    """Read and check the configs of all branches.
+
+    Args:
+        branches (dict): Entry by source, ``model.branches``.
+        tasks (list[str], optional): Tasks that have a sub-backbone; None where all share one backbone.
+
+    Returns:
+        dict[str, BranchCfg]: The checked entries.
+
+    Raises:
+        TypeError: If a setting has the wrong type.
+        ValueError: If a source's name, task or weight is not valid, or two checkpoints are for one backbone.
+    """
+    cfgs = {source: parse_branch(source, cfg, tasks)
+            for source, cfg in as_dict_by_source(branches, 'model.branches').items()}
+    check_checkpoints(cfgs, shared=tasks is None)
+    return cfgs
 
 
 def parse_branch(source: str, cfg: Mapping[str, Any], tasks: Optional[list[str]] = None) -> BranchCfg:
@@ -80,6 +102,22 @@ def check_checkpoints(branches: Mapping[str, BranchCfg], shared: bool) -> None:
                 raise ValueError(f'model.branches gives {taken[backbone]!r} and {source!r} a checkpoint each, and both '
                                  'would be loaded into the same backbone. Take one of them out.')
             taken[backbone] = source
+
+
+def build_branches(cfgs: Mapping[str, BranchCfg]) -> KeyedModuleDict:
+    """Build all stock models, each from a seed of its own.
+
+    Args:
+        cfgs (Mapping[str, BranchCfg]): Branch config by source.
+
+    Returns:
+        KeyedModuleDict: Stock model by source.
+    """
+    branches = KeyedModuleDict()
+    for source, cfg in cfgs.items():
+        with keyed_rng(torch.initial_seed(), 'branches', source):
+            branches[source] = build_branch(source, cfg.model)
+    return branches
 
 
 def build_branch(source: str, model: Any) -> BaseModel:

@@ -45,7 +45,10 @@ class LinkPart(NamedTuple):
 
 
 class BranchPart(NamedTuple):
-    """A source's stock model without its backbone; ``flops`` is None where it does not run on an image alone."""
+    """A source's stock model without its backbone; ``flops`` is None where it does not run on an image alone.
+
+    ``kind`` says how many parts are another source's; their parameters are not counted here, their operations are.
+    """
 
     kind: str
     task: str
@@ -123,7 +126,7 @@ def model_parts(model: XLearner, size: tuple[int, int] = (224, 224)) -> ModelPar
             model.set_phase(Phase.EXPANSION)
             trained = dict(expansion=count_parameters(model.backbone, *model.branches.values(), trained=True))
             backbones, links = _backbones(model, image)
-            branches = {source: _branch(model, source, image) for source in model.branches}
+            branches = _branches(model, model.branches, image)
             parts = ModelParts(size, count_parameters(model), trained, backbones, branches, links)
             return parts if model.squeeze is None else _with_squeeze(parts, model, model.squeeze, image)
         except (AssertionError, RuntimeError) as error:  # stock backbones assert what they want of a size
@@ -164,23 +167,32 @@ def _backbone(staged: StagedBackbone, image: Tensor) -> BackbonePart:
                         flops, flops)
 
 
-def _branch(model: XLearner, source: str, image: Tensor) -> BranchPart:
-    """Take stock of the branch that a source has in the present phase."""
-    branch = model.branch(source)
-    flops: Optional[int]
+def _branches(model: XLearner, branches: nn.ModuleDict, image: Tensor) -> dict[str, BranchPart]:
+    """Take stock of the branches of the present phase; a shared part counts as its owner's."""
+    parts = {}
+    for source, branch in branches.items():
+        borrowed = len(model.shared.borrowed(source, branch))
+        more = f' + {borrowed} of {model.shared.owner(source, branches)}' if borrowed else ''
+        parts[source] = BranchPart(kind_of(branch) + more, model.tasks[source], count_parameters(branch),
+                                   _flops_of(branch, image))
+    return parts
+
+
+def _flops_of(branch: nn.Module, image: Tensor) -> Optional[int]:
+    """Count the operations of a stock model without its backbone."""
     try:
         flops, of_ports = count_flops(lambda: branch(image, None, mode='tensor'), ports_of(branch))
-        flops -= sum(of_ports)
     except Exception:  # whatever a stock model raises that wants annotations or proposals
-        flops = None
-    return BranchPart(kind_of(branch), model.tasks[source], count_parameters(branch), flops)
+        return None
+    return flops - sum(of_ports)
 
 
 def _with_squeeze(parts: ModelParts, model: XLearner, squeeze: Squeezer, image: Tensor) -> ModelParts:
     """Add what the squeeze has."""
     model.set_phase(Phase.SQUEEZE)
     own = [module for name, module in squeeze.named_children() if name != 'branches']
-    used = [model.branch(source) for source in model.branches]
+    used = [part for source in model.branches for part in
+            (model.branch(source), *model.shared.borrowed(source, model.branch(source)))]
     with torch.no_grad():
         features = squeeze.staged.level_maps(squeeze.staged.features(image))
     connectors = {name: _connectors(squeeze, name, features) for name in squeeze.connectors}
@@ -190,7 +202,7 @@ def _with_squeeze(parts: ModelParts, model: XLearner, squeeze: Squeezer, image: 
         student=_backbone(squeeze.staged, image),
         connectors=connectors,
         teachers={name: _backbone(teacher.staged, image) for name, teacher in squeeze.teachers.external.items()},
-        squeeze_branches={source: _branch(model, source, image) for source in squeeze.branches})
+        squeeze_branches=_branches(model, squeeze.branches, image))
 
 
 def _connectors(squeeze: Squeezer, name: str, features: Sequence[Tensor]) -> ConnectorPart:

@@ -9,15 +9,15 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from xlearner_mm.registry import MODELS
-from xlearner_mm.utils import Key, as_dict_by_source, keyed_rng, seed_all
+from xlearner_mm.utils import Key, keyed_rng, seed_all
 
-from .branch import build_branch, check_checkpoints, parse_branch, ports_of
+from .branch import build_branches, parse_branches, ports_of
 from .expansion import ExpandedBackbone, StagedBackbone, at_output_stride, build_backbone, build_staged_backbone
-from .keyed_module_dict import KeyedModuleDict
 from .label_check import check_annotations
 from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
 from .phase import Phase
 from .port_check import check_ports
+from .shared_parts import SharedParts
 from .source_step import backward_source, check_finite, squeeze_losses, weigh_losses
 from .squeeze import Squeezer, build_squeezer
 from .stock_checkpoint import load_stock_checkpoint
@@ -37,6 +37,8 @@ class XLearner(BaseModel):
         squeeze (dict, optional): Arguments of :class:`Squeezer`; None for a model without a squeeze phase.
         output_stride (Mapping[str, int], optional): Output stride by task, for tasks whose images run through a ResNet
             dilated, with the same weights: sub-backbone, shared backbone and student alike.
+        shared (Mapping[str, Sequence[str]], optional): By task, what its sources share of their stock models, see
+            :class:`SharedParts`.
 
     Raises:
         TypeError: If a setting has the wrong type.
@@ -47,27 +49,24 @@ class XLearner(BaseModel):
                  backbone: dict[str, Any],
                  branches: Mapping[str, Any],
                  squeeze: Optional[dict[str, Any]] = None,
-                 output_stride: Optional[Mapping[str, int]] = None) -> None:
+                 output_stride: Optional[Mapping[str, int]] = None,
+                 shared: Optional[Mapping[str, Sequence[str]]] = None) -> None:
         super().__init__()
         with keyed_rng(torch.initial_seed(), 'backbone'):
             self.backbone = build_backbone(backbone, output_stride or {})
         expanded = isinstance(self.backbone, ExpandedBackbone)
-        branches = as_dict_by_source(branches, 'model.branches')
-        self._cfgs = {source: parse_branch(source, cfg, self.backbone.tasks if expanded else None)
-                      for source, cfg in branches.items()}
-        check_checkpoints(self._cfgs, shared=not expanded)
+        self._cfgs = parse_branches(branches, self.backbone.tasks if expanded else None)
         self._staged = self.backbone.staged if expanded else at_output_stride(
             dict.fromkeys(self.tasks.values(), build_staged_backbone(self.backbone)), output_stride or {})
-        self.branches = KeyedModuleDict()
-        for source, cfg in self._cfgs.items():
-            with keyed_rng(torch.initial_seed(), 'branches', source):
-                self.branches[source] = build_branch(source, cfg.model)
+        self.shared = SharedParts(shared, self.tasks)
+        self.branches = build_branches(self._cfgs)
+        self.shared.share(self.branches, 'model.branches')
         self.data_preprocessor = MultiSourceDataPreprocessor(
             {source: branch.data_preprocessor for source, branch in self.branches.items()})
         self.squeeze: Optional[Squeezer] = None
         if squeeze is not None:
             models = {source: cfg.model for source, cfg in self._cfgs.items()}
-            self.squeeze = build_squeezer(squeeze, self.backbone, models)
+            self.squeeze = build_squeezer(squeeze, self.backbone, models, self.shared)
         self._phase = Phase.EXPANSION
         self._frozen = {name for name, p in self.named_parameters() if not p.requires_grad}  # by their own configs
         self._bind_ports()
@@ -87,14 +86,16 @@ class XLearner(BaseModel):
 
     def init_weights(self) -> None:
         """Initialise every part under a key of its own: (seed, name of the part)."""
-        for name in ('backbone', 'branches', 'squeeze'):
-            module = getattr(self, name)
-            if module is not None:
-                with keyed_rng(torch.initial_seed(), name):
-                    module.init_weights()
+        with self.shared.copied(self.branches, {} if self.squeeze is None else self.squeeze.branches):
+            for name in ('backbone', 'branches', 'squeeze'):
+                module = getattr(self, name)
+                if module is not None:
+                    with keyed_rng(torch.initial_seed(), name):
+                        module.init_weights()
         for source, cfg in self._cfgs.items():
             if cfg.checkpoint is not None:
-                load_stock_checkpoint(source, cfg.checkpoint, self.branches[source], self._staged[cfg.task].backbone)
+                with self.shared.whole(source, self.branches[source]) as branch:
+                    load_stock_checkpoint(source, cfg.checkpoint, branch, self._staged[cfg.task].backbone)
 
     @property
     def phase(self) -> Phase:

@@ -1,7 +1,7 @@
 """Building the squeeze stage of a model."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
@@ -9,10 +9,12 @@ from xlearner_mm.registry import MODELS
 from xlearner_mm.utils import keyed_rng
 
 from ..expansion import ExpandedBackbone
+from ..shared_parts import SharedParts
 from .squeezer import Squeezer
 
 
-def build_squeezer(squeeze: Mapping[str, Any], backbone: Any, models: Mapping[str, Any]) -> Squeezer:
+def build_squeezer(squeeze: Mapping[str, Any], backbone: Any, models: Mapping[str, Any],
+                   shared: Optional[SharedParts] = None) -> Squeezer:
     """Build the squeeze stage from its config.
 
     Args:
@@ -20,13 +22,14 @@ def build_squeezer(squeeze: Mapping[str, Any], backbone: Any, models: Mapping[st
             source a new branch, built as that of the expansion; by default (``'carried'``) the branches go on.
         backbone (nn.Module): Backbone of the model.
         models (Mapping[str, Any]): Model config by source.
+        shared (SharedParts, optional): What the new branches of a task share among themselves.
 
     Returns:
         Squeezer: The squeeze stage.
 
     Raises:
-        ValueError: If the backbone is no :class:`ExpandedBackbone`, a branch is given for an unknown source, or
-            ``heads`` is neither.
+        ValueError: If the backbone is no :class:`ExpandedBackbone`, a branch is given for an unknown source,
+            ``heads`` is neither, or new branches cannot share their parts.
     """
     if not isinstance(backbone, ExpandedBackbone):
         raise ValueError(f'model.squeeze needs an ExpandedBackbone as its teacher, got {type(backbone).__name__}. Take '
@@ -42,6 +45,9 @@ def build_squeezer(squeeze: Mapping[str, Any], backbone: Any, models: Mapping[st
     if heads == 'fresh':
         squeeze['branches'] = {**models, **branches}
     with keyed_rng(torch.initial_seed(), 'squeeze'):
-        return MODELS.build(
+        squeezer = MODELS.build(
             dict(type='xlearner_mm.Squeezer', **squeeze) if 'type' not in squeeze else squeeze,
             default_args=dict(expanded=backbone))
+    if shared is not None:
+        shared.share(squeezer.branches, 'model.squeeze.branches')
+    return squeezer
