@@ -48,8 +48,8 @@ def train_step(source: StockSource, taken: TakenModel) -> Outcome:
     """Train a step by hard sharing: loss finite, and a gradient in the backbone."""
     model = MODELS.build(ConfigDict(
         type='xlearner_mm.XLearner',
-        backbone=on_cpu(taken.backbone),
-        branches=dict(source=dict(task=source.task, model=on_cpu(taken.branch))),
+        backbone=reduced(taken.backbone),
+        branches=dict(source=dict(task=source.task, model=reduced(taken.branch))),
         output_stride={source.task: taken.output_stride} if taken.output_stride else None))
     model.init_weights()
     model.train()
@@ -64,13 +64,19 @@ def train_step(source: StockSource, taken: TakenModel) -> Outcome:
     return Outcome('trains', '') if moved else Outcome('failed', 'no parameter of the backbone changed')
 
 
-def on_cpu(cfg: Any) -> Any:
-    """Give a config without weights from the network, and without what needs several devices."""
+# Numbers of samples that cost time and change no module: most that a step may draw.
+_MOST = dict(num=32, num_points=128, nms_pre=200, max_per_img=50)
+
+
+def reduced(cfg: Any) -> Any:
+    """Give a config without weights from the network, without what needs several devices, and with fewer samples."""
     if isinstance(cfg, dict):
-        return {k: on_cpu(v) for k, v in cfg.items()
+        if isinstance(cfg.get('size'), (list, tuple)) and min(cfg['size']) > SIZE:  # what preprocessors pad to
+            cfg = dict(cfg, size=(SIZE, SIZE))
+        return {k: min(v, _MOST[k]) if k in _MOST and isinstance(v, int) else reduced(v) for k, v in cfg.items()
                 if k != 'pretrained' and not (k == 'init_cfg' and "'Pretrained'" in str(v))}
     if isinstance(cfg, (list, tuple)):
-        return type(cfg)(map(on_cpu, cfg))
+        return type(cfg)(map(reduced, cfg))
     return dict(SyncBN='BN', MMSyncBN='BN').get(cfg, cfg) if isinstance(cfg, str) else cfg
 
 
