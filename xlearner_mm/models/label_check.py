@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from mmdet.models import BaseDetector, RPNHead
 from mmpretrain.models import BaseClassifier
-from mmseg.models import BaseSegmentor
+from mmseg.models import BaseSegmentor, DepthEstimator
 from torch import Tensor, nn
 
 from .branch import class_head_of
@@ -69,6 +69,8 @@ def _missing_of(sample: Any, model: nn.Module) -> str:
     """Name what a sample lacks; nothing is asked for models of other kinds."""
     if isinstance(model, BaseClassifier) and not ('gt_label' in sample or 'gt_score' in sample):
         return 'gt_label'
+    if isinstance(model, DepthEstimator):  # a segmentor by inheritance only
+        return '' if 'gt_depth_map' in sample and 'data' in sample.gt_depth_map else 'gt_depth_map'
     if isinstance(model, BaseSegmentor) and not ('gt_sem_seg' in sample and 'data' in sample.gt_sem_seg):
         return 'gt_sem_seg'
     if isinstance(model, BaseDetector):
