@@ -156,3 +156,11 @@ def test_new_style_configs_are_taken():
     cfg = compose(dict(a='mmdet:rtmdet/rtmdet_tiny_8xb32-300e_coco.py')).config.model
     assert cfg.branches.a.model.type == 'mmdet.RTMDet' and MODELS.get('mmdet.CSPNeXt') is not None
     assert cfg.backbone.sub_backbones.det.type == 'mmdet.CSPNeXt'
+
+
+def test_modules_of_the_user_are_imported_by_the_composed_config(write, tmp_path, monkeypatch):
+    (tmp_path / 'my_losses.py').write_text('')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    stock = write(boxes=dict(custom_imports=dict(imports=['my_losses', 'mmpretrain.models'])))
+    imports = compose(stock).config.custom_imports.imports
+    assert imports == ['xlearner_mm.datasets', 'xlearner_mm.models', 'xlearner_mm.engine', 'my_losses']

@@ -1,5 +1,6 @@
 """Stock configs of mmdet, mmseg and mmpretrain as one X-Learner config."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, Optional
 
@@ -9,7 +10,7 @@ from xlearner_mm.version import __version__
 from .composition import Composition
 from .config_text import Name, assignment
 from .joined_model import check_composed, check_output_strides, choose_student, join_backbones
-from .stock_source import StockSource, read_source
+from .stock_source import TASKS, StockSource, read_source
 from .taken_data import TakenData, take_data
 from .taken_model import TakenModel, take_model
 
@@ -106,7 +107,7 @@ def _write(sources: Mapping[str, StockSource], models: Mapping[str, TakenModel],
     """Write the config: a section a source, then what joins them."""
     parts = [f'# An X-Learner composed of stock configs by xlearner_mm {__version__}:\n'
              + ''.join(f'#   {name}: {source.library}, {source.config}\n' for name, source in sources.items())
-             + "_base_ = 'xlearner_mm::_base_/default_runtime.py'\n"]
+             + "_base_ = 'xlearner_mm::_base_/default_runtime.py'\n" + _write_imports(sources)]
     for name, source in sources.items():
         taken = data[name]
         parts.append(f'# {name}: {source.task}\n' + assignment(f'{name}_model', models[name].branch)
@@ -119,6 +120,15 @@ def _write(sources: Mapping[str, StockSource], models: Mapping[str, TakenModel],
     parts += [assignment(name, value) for name, value in _joined(sources, data, backbones, strides).items()]
     parts.append(_write_schedule(*schedule))
     return '\n'.join(parts)
+
+
+def _write_imports(sources: Mapping[str, StockSource]) -> str:
+    """What the stock configs import beside the libraries, which are all imported anyway."""
+    named = [(source.cfg.get('custom_imports') or {}).get('imports', ()) for source in sources.values()]
+    own = [name for name in dict.fromkeys(itertools.chain(*named)) if name.split('.', 1)[0] not in TASKS]
+    if not own:
+        return ''
+    return assignment('custom_imports', dict(imports=Name(f'[*_base_.custom_imports.imports, {str(own)[1:]}')))
 
 
 def _joined(sources: Mapping[str, StockSource], data: Mapping[str, TakenData], backbones: Mapping[str, dict],
