@@ -9,11 +9,12 @@ from xlearner_mm.registry import FUNCTIONS
 
 
 @FUNCTIONS.register_module()
-def collate_by_source(batch: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[Any]]]:
+def collate_by_source(batch: Sequence[dict[str, Any]], _scope_: object = None) -> dict[str, dict[str, list[Any]]]:
     """Group samples by source and collate each group as mmengine does, without stacking (ours).
 
     Args:
         batch (Sequence[dict]): Samples of :class:`MultiSourceDataset`, the sources in config order.
+        _scope_ (object): Ignored; mmengine adds it to what a config inherits by ``xlearner_mm::``.
 
     Returns:
         dict: ``{source: {'inputs': [Tensor (C, H, W), ...], 'data_samples': [...]}}``, in the order of the batch.
