@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmengine.registry import FUNCTIONS
+from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 
 from xlearner_mm.datasets import collate_by_source
@@ -26,3 +27,11 @@ def test_groups_in_the_order_of_the_batch():
 
 def test_is_found_by_its_name():
     assert FUNCTIONS.get('xlearner_mm.collate_by_source') is collate_by_source
+
+
+def test_runs_in_a_config_that_was_inherited_by_its_scope():
+    # mmengine puts the scope on every dict of such a config, and gives all but the type to the function.
+    cfg = dict(type='xlearner_mm.collate_by_source', _scope_='xlearner_mm')
+    loader = Runner.build_dataloader(dict(
+        dataset=[sample('a', 0)], batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=cfg))
+    assert list(next(iter(loader))) == ['a']

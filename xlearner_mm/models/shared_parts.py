@@ -23,6 +23,7 @@ class _Place(NamedTuple):
 
     @property
     def module(self) -> nn.Module:
+        """What is there."""
         return getattr(self.parent, self.name)
 
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+LIBRARIES = dict(cls='mmpretrain', det='mmdet', seg='mmseg')  # whose stock model a task's transfer fine-tunes
 
 
 def mim() -> str:
@@ -105,6 +106,23 @@ def train_command(config: str, work_dir: Path, **options: str) -> list[str]:
     return command + (['--cfg-options', *(f'{key}={value}' for key, value in options.items())] if options else [])
 
 
+def export_command(checkpoint: str | Path, library: str, out: Path, part: str = 'student') -> list[str]:
+    """Command line that exports a backbone for a library, with proof.
+
+    Args:
+        checkpoint (str or Path): Checkpoint of a run.
+        library (str): One of ``LIBRARIES``.
+        out (Path): File to write.
+        part (str): Part of the model.
+    """
+    return [mim(), 'run', 'xlearner_mm', 'export', str(checkpoint), str(out), '--to', library, '--part', part]
+
+
+def started_from(backbone: Path) -> dict[str, str]:
+    """Settings with which a transfer starts from an exported backbone."""
+    return {'model.backbone.init_cfg.type': 'Pretrained', 'model.backbone.init_cfg.checkpoint': str(backbone)}
+
+
 def read_log(work_dir: Path) -> list[dict]:
     """Records of a run's latest log, in order.
 
@@ -120,8 +138,8 @@ def read_log(work_dir: Path) -> list[dict]:
     return [json.loads(line) for line in logs[-1].read_text().splitlines()]
 
 
-def last_metrics(work_dir: Path) -> dict[str, float]:
-    """Metrics of a run's last validation, by their stock key.
+def validations(work_dir: Path) -> list[dict[str, float]]:
+    """Metrics of a run's validations in order, by their stock key.
 
     Args:
         work_dir (Path): Work folder of the run.
@@ -132,4 +150,9 @@ def last_metrics(work_dir: Path) -> dict[str, float]:
     records = [r for r in read_log(work_dir) if 'lr' not in r]
     if not records:
         raise ValueError(f'{work_dir} holds no validation')
-    return {key: value for key, value in records[-1].items() if isinstance(value, (int, float))}
+    return [{key: value for key, value in r.items() if isinstance(value, (int, float))} for r in records]
+
+
+def last_metrics(work_dir: Path) -> dict[str, float]:
+    """Metrics of a run's last validation, see :func:`validations`."""
+    return validations(work_dir)[-1]

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from earth.report import MAIN_METRIC, TRANSFERS, percent
-from earth.runs import read_log
+from earth.runs import last_metrics, validations
 from earth.sources import SOURCES
 from earth.study import FULL, STEPS, methods, run_folder
 
@@ -23,7 +23,7 @@ def figures(out: Path, seed: int, name: str) -> dict[str, float]:
     found = {}
     run = run_folder(out, seed, FULL if name == EXPANSION else name)
     if run.is_dir():
-        validated = validation(run, last=name != EXPANSION)
+        validated = validations(run)[0 if name == EXPANSION else -1]
         for source, spec in SOURCES.items():
             key = f'{source}/{MAIN_METRIC[spec.task]}'
             if key in validated:
@@ -31,13 +31,8 @@ def figures(out: Path, seed: int, name: str) -> dict[str, float]:
     for task, source in TRANSFERS.items():
         run = run_folder(out, seed, f'transfer_{task}_{name}')
         if run.is_dir():
-            found[f'transfer {source}'] = percent(task, validation(run)[MAIN_METRIC[task]])
+            found[f'transfer {source}'] = percent(task, last_metrics(run)[MAIN_METRIC[task]])
     return found
-
-
-def validation(run: Path, last: bool = True) -> dict:
-    """Metrics of the first or the last validation of a run."""
-    return [record for record in read_log(run) if 'lr' not in record][-1 if last else 0]
 
 
 def collect(out: Path, seeds: list[int]) -> dict[str, list[dict[str, float]]]:

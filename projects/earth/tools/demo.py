@@ -10,11 +10,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from earth.report import TRANSFERS, make_rows, markdown, write_table  # noqa: E402
-from earth.runs import finish, finish_together, mim, start, train_command  # noqa: E402
+from earth.runs import (  # noqa: E402
+    LIBRARIES,
+    export_command,
+    finish,
+    finish_together,
+    start,
+    started_from,
+    train_command,
+)
 
 MARKER = '.earth_demo'  # in a results folder: what the demo writes there may be replaced
 WRITTEN = ('xlearner', 'backbone_*.pth', 'transfer_*', 'table.*', '*.png')
-LIBRARIES = dict(cls='mmpretrain', det='mmdet', seg='mmseg')
 
 
 def prepare_data(data: Path, results: Path) -> None:
@@ -56,8 +63,7 @@ def export(data: Path, results: Path) -> None:
     """Export the student for each library, with proof."""
     checkpoint = (results / 'xlearner' / 'last_checkpoint').read_text()
     for library in LIBRARIES.values():
-        out = str(backbone_file(results, library))
-        command = [mim(), 'run', 'xlearner_mm', 'export', checkpoint, out, '--to', library]
+        command = export_command(checkpoint, library, backbone_file(results, library))
         finish(start(command, data), f'Exporting to {library}')
 
 
@@ -70,8 +76,7 @@ def transfer(data: Path, results: Path) -> None:
     """Fine-tune each stock model from scratch and from the exported backbone, the two side by side."""
     for task, source in TRANSFERS.items():
         begin = time.monotonic()
-        pretrained = {'model.backbone.init_cfg.type': 'Pretrained',
-                      'model.backbone.init_cfg.checkpoint': str(backbone_file(results, LIBRARIES[task]))}
+        pretrained = started_from(backbone_file(results, LIBRARIES[task]))
         runs = []
         for name, options in (('scratch', {}), ('xlearner', pretrained)):
             work_dir = results / f'transfer_{task}_{name}'

@@ -11,11 +11,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from earth.report import TRANSFERS  # noqa: E402
-from earth.runs import finish, mim, start, train_command  # noqa: E402
+from earth.runs import LIBRARIES, export_command, finish, start, started_from, train_command  # noqa: E402
 from earth.study import FULL, SCRATCH, Method, methods, options_of, run_folder  # noqa: E402
 from earth.study_report import write_report  # noqa: E402
-
-LIBRARIES = dict(cls='mmpretrain', det='mmdet', seg='mmseg')
 
 
 def run_once(config: str, folder: Path, options: dict[str, str], data: Path) -> None:
@@ -42,8 +40,7 @@ def pretrain(method: Method, out: Path, seed: int, data: Path) -> None:
     for library in LIBRARIES.values():
         backbone = folder / f'backbone_{library}.pth'
         if not backbone.is_file():
-            command = [mim(), 'run', 'xlearner_mm', 'export', str(checkpoint), str(backbone), '--to', library,
-                       '--part', method.part]
+            command = export_command(checkpoint, library, backbone, method.part)
             finish(start(command, data, log := folder / 'export.log'), f'Exporting {checkpoint}', log)
 
 
@@ -51,8 +48,7 @@ def transfer(task: str, method: Method, out: Path, seed: int, data: Path) -> Non
     """Fine-tune a stock model of a task from a method's backbone."""
     options = {'randomness.seed': str(seed)}
     if method.name != SCRATCH:
-        backbone = run_folder(out, seed, method.name) / f'backbone_{LIBRARIES[task]}.pth'
-        options |= {'model.backbone.init_cfg.type': 'Pretrained', 'model.backbone.init_cfg.checkpoint': str(backbone)}
+        options |= started_from(run_folder(out, seed, method.name) / f'backbone_{LIBRARIES[task]}.pth')
     run_once(f'earth_transfer_{task}.py', run_folder(out, seed, f'transfer_{task}_{method.name}'), options, data)
 
 
