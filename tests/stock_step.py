@@ -24,7 +24,11 @@ SIZE = 128
 
 
 class Outcome(NamedTuple):
-    """What became of a config: ``trains``, ``refused``, ``unsupported`` (its backbone family) or ``failed``."""
+    """What became of a config.
+
+    It is one of ``trains``, ``refused``, ``unsupported`` (its backbone family), ``broken`` (its own library cannot build
+    the model either) and ``failed``.
+    """
 
     kind: str
     reason: str
@@ -41,11 +45,25 @@ def try_config(stock: str) -> Outcome:
     try:
         return train_step(source, taken)
     except Exception as error:
-        return Outcome('failed', f'{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}')
+        told = f'{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}'
+        return Outcome('failed' if _builds(source) else 'broken', told)
+
+
+def _builds(source: StockSource) -> bool:
+    """Whether the library itself can build the stock model."""
+    try:
+        MODELS.build(ConfigDict(reduced(dict(source.cfg.model, type=f'{source.library}.{source.cfg.model.type}')),
+                                _scope_=source.library))
+    except Exception:
+        return False
+    return True
 
 
 def train_step(source: StockSource, taken: TakenModel) -> Outcome:
-    """Train a step by hard sharing: loss finite, and a gradient in the backbone."""
+    """Train a step by hard sharing: loss finite, and a gradient in every backbone that is not frozen.
+
+    The gradient may be zero: heads that begin with zeros pass nothing on in the first step.
+    """
     model = MODELS.build(ConfigDict(
         type='xlearner_mm.XLearner',
         backbone=reduced(taken.backbone),
@@ -55,13 +73,15 @@ def train_step(source: StockSource, taken: TakenModel) -> Outcome:
     model.train()
     size = image_size(taken.backbone)
     branch = model.branches['source']
+    reached: list[torch.Tensor] = []
+    trained = [p for p in model.backbone.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.register_hook(reached.append)
     optim = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-6))
-    before = {name: p.detach().clone() for name, p in model.backbone.named_parameters() if p.requires_grad}
     logged = model.train_step(dict(source=batch(source, branch, size)), optim)
     if not math.isfinite(logged['loss']):
         return Outcome('failed', f'loss is {logged["loss"]}')
-    moved = any(not torch.equal(before[name], p) for name, p in model.backbone.named_parameters() if name in before)
-    return Outcome('trains', '') if moved else Outcome('failed', 'no parameter of the backbone changed')
+    return Outcome('trains', '') if reached or not trained else Outcome('failed', 'no gradient reached the backbone')
 
 
 # Numbers of samples that cost time and change no module: most that a step may draw.
@@ -82,7 +102,7 @@ def reduced(cfg: Any) -> Any:
 
 def image_size(backbone: dict) -> int:
     """Size of images: small, but the one that a backbone with fixed positions asks for."""
-    fixed = re.search(r'BEiT|EVA|DeiT3|MAE|SwinTransformerV2', str(backbone['type']))
+    fixed = re.search(r'BEiT|EVA|DeiT3|MAE|SwinTransformerV2|mmpretrain.SwinTransformer', str(backbone['type']))
     size = backbone.get('img_size', 224) if fixed else SIZE
     return size[0] if isinstance(size, (list, tuple)) else size
 

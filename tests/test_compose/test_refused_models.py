@@ -14,6 +14,7 @@ REFUSED = {
     'mmdet:soft_teacher/soft-teacher_faster-rcnn_r50-caffe_fpn_180k_semi-0.1-coco.py': 'semi-supervised',
     'mmdet:bytetrack/bytetrack_yolox_x_8xb4-80e_crowdhuman-mot17halftrain_test-mot17halfval.py': 'works on videos',
     'mmpretrain:mae/mae_vit-base-p16_8xb512-amp-coslr-300e_in1k.py': 'self-supervised',
+    'mmpretrain:dinov2/vit-small-p14_dinov2-pre_headless.py': 'has no head, and so no loss',
     'mmpretrain:blip/blip-base_8xb32_caption.py': 'is no detector, segmentor or classifier',
     'mmseg:san/san-vit-b16_coco-stuff164k-640x640.py': 'reads text',
 }

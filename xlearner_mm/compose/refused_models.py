@@ -57,7 +57,7 @@ def check_model(source: StockSource, model: Mapping[str, Any]) -> None:
         reason: Optional[str] = _MULTIMODAL
     else:
         named = next((REFUSED[base.__name__] for base in cls.__mro__ if base.__name__ in REFUSED), None)
-        reason = named or _backbone_reason(model) or _kind_reason(cls)
+        reason = named or _backbone_reason(model) or _kind_reason(cls) or _head_reason(cls, model)
     if reason is not None:
         raise ValueError(f'Source {source.name!r}: {kind} of {source.config} cannot be a branch: it {reason}.')
 
@@ -67,6 +67,11 @@ def _backbone_reason(model: Mapping[str, Any]) -> Optional[str]:
     if not isinstance(backbone, Mapping):
         return 'has no backbone of its own in model.backbone'
     return REFUSED_BACKBONES.get(str(backbone.get('type')).rpartition('.')[2])
+
+
+def _head_reason(cls: type, model: Mapping[str, Any]) -> Optional[str]:
+    is_classifier = 'BaseClassifier' in {base.__name__ for base in cls.__mro__}
+    return 'has no head, and so no loss' if is_classifier and not model.get('head') else None
 
 
 def _kind_reason(cls: type) -> Optional[str]:
