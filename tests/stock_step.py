@@ -26,8 +26,8 @@ SIZE = 128
 class Outcome(NamedTuple):
     """What became of a config.
 
-    It is one of ``trains``, ``refused``, ``unsupported`` (its backbone family), ``broken`` (its own library cannot build
-    the model either) and ``failed``.
+    It is ``trains``, ``refused``, ``unsupported`` (its backbone family), ``broken`` (its own library cannot build the
+    model either) or ``failed``.
     """
 
     kind: str
