@@ -10,6 +10,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import ConfigDict
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.structures import InstanceData, PixelData
@@ -27,7 +28,7 @@ class Outcome(NamedTuple):
     """What became of a config.
 
     It is ``trains``, ``refused``, ``unsupported`` (its backbone family), ``broken`` (its own library cannot build the
-    model either) or ``failed``.
+    model either), ``gpu only`` (an operator of mmcv has no form for the CPU) or ``failed``.
     """
 
     kind: str
@@ -46,6 +47,8 @@ def try_config(stock: str) -> Outcome:
         return train_step(source, taken)
     except Exception as error:
         told = f'{type(error).__name__}: {error}\n{traceback.format_exc(limit=-3)}'
+        if 'implementation for device cpu not found' in told:
+            return Outcome('gpu only', told)
         return Outcome('failed' if _builds(source) else 'broken', told)
 
 
@@ -71,7 +74,8 @@ def train_step(source: StockSource, taken: TakenModel) -> Outcome:
         output_stride={source.task: taken.output_stride} if taken.output_stride else None))
     model.init_weights()
     model.train()
-    size = image_size(taken.backbone)
+    size = image_size(taken)
+    MessageHub.get_current_instance().update_info('iter', 0)  # as a runner does; some stock models ask for it
     branch = model.branches['source']
     reached: list[torch.Tensor] = []
     trained = [p for p in model.backbone.parameters() if p.requires_grad]
@@ -100,8 +104,11 @@ def reduced(cfg: Any) -> Any:
     return dict(SyncBN='BN', MMSyncBN='BN').get(cfg, cfg) if isinstance(cfg, str) else cfg
 
 
-def image_size(backbone: dict) -> int:
-    """Size of images: small, but the one that a backbone with fixed positions asks for."""
+def image_size(taken: TakenModel) -> int:
+    """Size of images: small, but the one that a backbone with fixed positions asks for, and room for queries."""
+    backbone = taken.backbone
+    if re.search(r"'DCN|DDOD|VFNet|'num_queries': [3-9]\d\d", str(taken)):  # three positions at a stride of 128
+        return 3 * SIZE
     fixed = re.search(r'BEiT|EVA|DeiT3|MAE|SwinTransformerV2|mmpretrain.SwinTransformer', str(backbone['type']))
     size = backbone.get('img_size', 224) if fixed else SIZE
     return size[0] if isinstance(size, (list, tuple)) else size

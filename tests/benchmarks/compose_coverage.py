@@ -75,7 +75,7 @@ def cause(outcome: Outcome) -> str:
 
 def table(outcomes: dict[str, Outcome]) -> str:
     """Counts by library and outcome, then the reasons, as Markdown."""
-    kinds = ('trains', 'failed', 'broken', 'unsupported', 'refused')
+    kinds = ('trains', 'failed', 'gpu only', 'broken', 'unsupported', 'refused')
     lines = ['| library | ' + ' | '.join(kinds) + ' |', '|---' + '|---:' * len(kinds) + '|']
     for library in LIBRARIES:
         counts = Counter(o.kind for stock, o in outcomes.items() if stock.startswith(f'{library}:'))

@@ -55,6 +55,8 @@ def test_a_dilated_segmentor_reads_a_plain_student_dilated(write):
 
 VIT = dict(type='VisionTransformer', arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=16),
            img_size=64, patch_size=16)
+SEG_VIT = dict(type='mmseg.VisionTransformer', img_size=64, patch_size=16, embed_dims=16, num_layers=2, num_heads=2,
+               out_indices=1)
 CONVNEXT = dict(type='ConvNeXt', arch=dict(depths=[1, 1, 1, 1], channels=[8, 16, 32, 64]))
 
 
@@ -64,6 +66,7 @@ CONVNEXT = dict(type='ConvNeXt', arch=dict(depths=[1, 1, 1, 1], channels=[8, 16,
     (dict(VIT, out_type='raw'), 'tokens'),
     (CONVNEXT, 'vector'),
     (dict(CONVNEXT, gap_before_final_norm=False), 'maps'),
+    (SEG_VIT, 'maps'),
 ])
 def test_the_port_gives_what_the_stock_backbone_gives(backbone, output, write):
     stock = write(photos=dict(model=dict(backbone=dict(_delete_=True, **backbone))))

@@ -33,7 +33,7 @@ class StagedBackbone:
         backbone (nn.Module): The stock backbone.
     """
 
-    probe_size: int = 64
+    probe_size: int = 128  # a deformable convolution of stride 32 wants three positions
 
     def __init__(self, backbone: nn.Module) -> None:
         self.backbone: Any = backbone  # of any library: what it has is the adapter's business

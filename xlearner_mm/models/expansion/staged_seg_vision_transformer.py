@@ -33,6 +33,11 @@ class StagedSegVisionTransformer(StagedVisionTransformer):
         """Maps, all tokens, and the class token as a vector."""
         return ('maps', 'vector', 'tokens') if self.extra_tokens else ('maps', 'tokens')
 
+    @property
+    def stock_output(self) -> str:
+        """Maps; with ``output_cls_token`` each with its class token."""
+        return 'maps'
+
     def stem(self, x: Tensor) -> TokenState:
         """Embed the patches.
 
