@@ -98,7 +98,7 @@ def reduced(cfg: Any) -> Any:
         if isinstance(cfg.get('size'), (list, tuple)) and min(cfg['size']) > SIZE:  # what preprocessors pad to
             cfg = dict(cfg, size=(SIZE, SIZE))
         return {k: min(v, _MOST[k]) if k in _MOST and isinstance(v, int) else reduced(v) for k, v in cfg.items()
-                if k != 'pretrained' and not (k == 'init_cfg' and "'Pretrained'" in str(v))}
+                if k != 'pretrained' and not (k == 'init_cfg' and "'checkpoint'" in str(v))}
     if isinstance(cfg, (list, tuple)):
         return type(cfg)(map(reduced, cfg))
     return dict(SyncBN='BN', MMSyncBN='BN').get(cfg, cfg) if isinstance(cfg, str) else cfg

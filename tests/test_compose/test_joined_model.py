@@ -14,7 +14,9 @@ def test_weights_are_kept_or_left_out_with_what_they_freeze(write):
     kept = compose(stock)
     assert kept.config.model.backbone.sub_backbones.det.init_cfg.checkpoint == 'torchvision://resnet18'
     assert 'starts from torchvision://resnet18' in kept.taken['boxes'][1]
-    scratch = compose(stock, scratch=True)
+    assert 'starts from x.pth' in compose(write(boxes=dict(model=dict(backbone=dict(init_cfg=dict(
+        checkpoint='x.pth')))))).taken['boxes'][1]  # as the PVTs of mmdet have it
+    scratch = compose(write(boxes=pretrained), scratch=True)
     backbone = scratch.config.model.backbone.sub_backbones.det
     assert 'init_cfg' not in backbone and 'frozen_stages' not in backbone and backbone.norm_eval is False
     student = compose(stock, student='det').config.model.squeeze.student

@@ -103,9 +103,8 @@ def _move_weights(model: dict[str, Any], backbone: dict[str, Any]) -> None:
 
 
 def _weights(init_cfg: Any) -> Optional[str]:
-    """The checkpoint that an ``init_cfg`` names."""
-    pretrained = isinstance(init_cfg, Mapping) and init_cfg.get('type') == 'Pretrained'
-    return init_cfg['checkpoint'] if pretrained else None
+    """The checkpoint that an ``init_cfg`` names; for some backbones without the type ``Pretrained``."""
+    return init_cfg.get('checkpoint') if isinstance(init_cfg, Mapping) else None
 
 
 def _undilate(backbone: dict[str, Any]) -> Optional[int]:
