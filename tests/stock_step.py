@@ -74,7 +74,7 @@ def train_step(source: StockSource, taken: TakenModel) -> Outcome:
         output_stride={source.task: taken.output_stride} if taken.output_stride else None))
     model.init_weights()
     model.train()
-    size = image_size(taken)
+    size = image_size(reduced(taken.backbone), taken)
     MessageHub.get_current_instance().update_info('iter', 0)  # as a runner does; some stock models ask for it
     branch = model.branches['source']
     reached: list[torch.Tensor] = []
@@ -88,15 +88,19 @@ def train_step(source: StockSource, taken: TakenModel) -> Outcome:
     return Outcome('trains', '') if reached or not trained else Outcome('failed', 'no gradient reached the backbone')
 
 
-# Numbers of samples that cost time and change no module: most that a step may draw.
-_MOST = dict(num=32, num_points=128, nms_pre=200, max_per_img=50)
+# Numbers that cost time and change no kind of module, and the most that they may be.
+_MOST = dict(num=32, num_points=128, nms_pre=200, max_per_img=50, num_queries=50)
 
 
 def reduced(cfg: Any) -> Any:
-    """Give a config without weights from the network, without what needs several devices, and with fewer samples."""
+    """Give a config without weights from the network, without what needs several devices, and smaller."""
     if isinstance(cfg, dict):
         if isinstance(cfg.get('size'), (list, tuple)) and min(cfg['size']) > SIZE:  # what preprocessors pad to
             cfg = dict(cfg, size=(SIZE, SIZE))
+        if re.search(r'Res\w*$', str(cfg.get('type'))) and cfg.get('depth') in (101, 152):
+            cfg = dict(cfg, depth=50)
+        if re.fullmatch(r'\w+\.(BEiT|MAE)', str(cfg.get('type'))):  # their decoders at 512 or 640 pixels take minutes
+            cfg = dict(cfg, img_size=(SIZE, SIZE))
         return {k: min(v, _MOST[k]) if k in _MOST and isinstance(v, int) else reduced(v) for k, v in cfg.items()
                 if k != 'pretrained' and not (k == 'init_cfg' and "'checkpoint'" in str(v))}
     if isinstance(cfg, (list, tuple)):
@@ -104,10 +108,9 @@ def reduced(cfg: Any) -> Any:
     return dict(SyncBN='BN', MMSyncBN='BN').get(cfg, cfg) if isinstance(cfg, str) else cfg
 
 
-def image_size(taken: TakenModel) -> int:
+def image_size(backbone: dict, taken: TakenModel) -> int:
     """Size of images: small, but the one that a backbone with fixed positions asks for, and room for queries."""
-    backbone = taken.backbone
-    if re.search(r"'DCN|DDOD|VFNet|'num_queries': [3-9]\d\d", str(taken)):  # three positions at a stride of 128
+    if re.search(r"'DCN|DDOD|VFNet", str(taken.branch)):  # three positions at a stride of 128
         return 3 * SIZE
     fixed = re.search(r'BEiT|EVA|DeiT3|MAE|SwinTransformerV2|mmpretrain.SwinTransformer', str(backbone['type']))
     size = backbone.get('img_size', 224) if fixed else SIZE

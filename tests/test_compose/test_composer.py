@@ -12,7 +12,7 @@ def test_a_composed_config_trains_both_phases_and_validates(stock, tmp_path):
     path.write_text(composition.text)
     cfg = toy.Config(toy.Config.fromfile(path).to_dict(), format_python_code=False)  # formatting takes yapf seconds
     cfg.merge_from_dict(dict(work_dir=str(tmp_path), experiment_name='composed', visualizer=None,
-                             train_dataloader=dict(num_workers=0, persistent_workers=False)))
+                             train_dataloader=dict(num_workers=0)))
     runner = toy.train(cfg)
     assert runner.iter == 2 and runner.model.phase == 1
     logged = runner.message_hub.log_scalars

@@ -21,6 +21,10 @@ def test_writes_a_config_and_says_what_it_took_over(toy_data, tmp_path, monkeypa
     cfg = Config.fromfile(out)
     assert list(cfg.model.branches) == ['photos', 'boxes', 'maps'] and cfg.model.branches.maps.task == 'land'
     assert cfg.train_cfg.max_iters == 30
+    edited = out.read_text().replace('expansion_iters = 20', 'expansion_iters = 40')
+    out.write_text(edited)
+    cfg = Config.fromfile(out)
+    assert (cfg.train_cfg.max_iters, cfg.custom_hooks[0].expansion_iters, cfg.param_scheduler[-1].end) == (50, 40, 40)
     printed = capsys.readouterr().out
     assert 'photos:\n  + task cls' in printed and '  - optim_wrapper: SGD' in printed
     assert f'mim run xlearner_mm preflight {out}' in printed
@@ -38,3 +42,14 @@ def test_a_mistake_ends_in_one_line_and_writes_nothing(arguments, message, tmp_p
         run(monkeypatch, *arguments, '--out', str(out))
     assert str(caught.value).startswith('compose failed: ') and message in str(caught.value)
     assert '\n' not in str(caught.value) and not out.exists()
+
+
+def test_an_edited_config_is_not_overwritten_by_mistake(toy_data, tmp_path, monkeypatch):
+    stock, out = write_stock(toy_data, folder=tmp_path), tmp_path / 'composed.py'
+    out.write_text('edited')
+    arguments = ('--source', f'photos={stock["photos"]}', '--out', str(out))
+    with pytest.raises(SystemExit, match='exists, and may have been edited. Give another --out, or --force.'):
+        run(monkeypatch, *arguments)
+    assert out.read_text() == 'edited'
+    run(monkeypatch, *arguments, '--force')
+    assert 'photos' in Config.fromfile(out).model.branches

@@ -71,8 +71,7 @@ def _model(sources: Mapping[str, TakenSource], joined: JoinedModel) -> dict[str,
 def _loader(sources: Mapping[str, TakenSource]) -> dict[str, Any]:
     return dict(
         batch_size={name: source.data.batch_size for name, source in sources.items()},
-        num_workers=4,
-        persistent_workers=True,
+        num_workers=max(source.data.num_workers for source in sources.values()),
         sampler=dict(type='DefaultSampler', shuffle=False),
         batch_sampler=dict(type='xlearner_mm.MultiSourceBatchSampler'),
         collate_fn=dict(type='xlearner_mm.collate_by_source'),
@@ -89,19 +88,25 @@ def _validation(sources: Mapping[str, TakenSource]) -> str:
 
 
 def _schedule(expansion_iters: int, squeeze_iters: int, lr: float) -> str:
-    """Optimizer and schedules, the same for both phases; the squeeze counts from the switch."""
+    """Optimizer and schedules, the same for both phases; the squeeze counts from the switch.
+
+    The lengths of the phases are named once, so that who changes them changes the schedules with them.
+    """
+    lengths = dict(expansion_iters=expansion_iters, squeeze_iters=squeeze_iters)
+    expansion, squeeze = map(Expression, lengths)
     whole = expansion_iters + squeeze_iters
     warm_up = min(1000, expansion_iters // 10, squeeze_iters // 10)
     rates = [dict(type='LinearLR', start_factor=0.001, by_epoch=False, begin=0, end=warm_up)] if warm_up else []
     cosine = dict(type='CosineAnnealingLR', by_epoch=False, begin=warm_up)
     hook = dict(
-        type='xlearner_mm.ExpansionSqueezeHook', expansion_iters=expansion_iters,
-        squeeze=dict(param_scheduler=[*rates, dict(cosine, end=squeeze_iters)]))
+        type='xlearner_mm.ExpansionSqueezeHook', expansion_iters=expansion,
+        squeeze=dict(param_scheduler=[*rates, dict(cosine, end=squeeze)]))
     values: dict[str, Any] = dict(
-        train_cfg=dict(type='xlearner_mm.MultiSourceTrainLoop', max_iters=whole,
+        **lengths,
+        train_cfg=dict(type='xlearner_mm.MultiSourceTrainLoop', max_iters=Expression(' + '.join(lengths)),
                        val_interval=max(1, min(10000, whole // 10))),
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=lr, weight_decay=0.05),
                            clip_grad=dict(max_norm=10.0)),
-        param_scheduler=[*rates, dict(cosine, end=expansion_iters)],
+        param_scheduler=[*rates, dict(cosine, end=expansion)],
         custom_hooks=[hook])
     return '# Schedule.\n' + ''.join(assignment(name, value) for name, value in values.items())

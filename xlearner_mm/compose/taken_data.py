@@ -18,6 +18,7 @@ class TakenData:
     Attributes:
         dataset (dict): The stock training data set, pipeline included.
         batch_size (int): Images a step and a process.
+        num_workers (int): Processes that load them.
         val_dataloader (dict, optional): The stock loader for validation.
         val_evaluator (dict or list, optional): The stock metrics.
         left_out (list[str]): What was left out.
@@ -25,6 +26,7 @@ class TakenData:
 
     dataset: dict[str, Any]
     batch_size: int
+    num_workers: int
     val_dataloader: Optional[dict[str, Any]]
     val_evaluator: Any
     left_out: list[str] = field(default_factory=list)
@@ -56,6 +58,7 @@ def take_data(source: StockSource) -> TakenData:
         val = metrics = None
     return TakenData(
         with_prefix(loader['dataset'], library), int(loader.get('batch_size', 1)),
+        int(loader.get('num_workers', 0)),
         _take_loader(plain(val, library), library) if val else None,
         with_prefix(plain(metrics, library), library) if metrics else None, left_out)
 
@@ -67,11 +70,11 @@ def _take_loader(loader: dict[str, Any], library: str) -> dict[str, Any]:
 
 
 def _told(value: Any) -> str:
-    """Say what a setting is: its type, or those of its parts."""
+    """Say what a setting is: its type, those of its parts, or what it sets."""
     if isinstance(value, (list, tuple)):
         return ', '.join(_told(item) for item in value)
     if not isinstance(value, Mapping):
         return str(value)
     optimizer = value.get('optimizer')
-    kind = (optimizer if isinstance(optimizer, Mapping) else value).get('type', 'settings')
+    kind = (optimizer if isinstance(optimizer, Mapping) else value).get('type') or ', '.join(map(str, value))
     return str(getattr(kind, '__name__', kind))

@@ -27,6 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--lr', type=float, default=1e-4, help='learning rate of AdamW (default: %(default)s)')
     parser.add_argument('--scratch', action='store_true', help='train sub-backbones whole, from random weights')
     parser.add_argument('--out', type=Path, required=True, help='config file to write')
+    parser.add_argument('--force', action='store_true', help='overwrite a file that is there')
     return parser.parse_args()
 
 
@@ -62,6 +63,8 @@ def main() -> None:
         check_libraries()  # before the import below fails on what is missing, without a mend
         from xlearner_mm.compose import compose
 
+        if args.out.exists() and not args.force:
+            raise ValueError(f'{args.out} exists, and may have been edited. Give another --out, or --force.')
         composition = compose(
             pairs(args.source, '--source'), pairs(args.task, '--task'), args.student, args.expansion_iters,
             args.squeeze_iters, args.lr, args.scratch)
