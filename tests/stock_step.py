@@ -75,7 +75,8 @@ def train_step(source: StockSource, taken: TakenModel) -> Outcome:
     model.init_weights()
     model.train()
     size = image_size(reduced(taken.backbone), taken)
-    MessageHub.get_current_instance().update_info('iter', 0)  # as a runner does; some stock models ask for it
+    for name in ('iter', 'epoch'):
+        MessageHub.get_current_instance().update_info(name, 0)  # as a runner does; some stock models ask for it
     branch = model.branches['source']
     reached: list[torch.Tensor] = []
     trained = [p for p in model.backbone.parameters() if p.requires_grad]
@@ -120,12 +121,16 @@ def image_size(backbone: dict, taken: TakenModel) -> int:
 def batch(source: StockSource, branch: Any, size: int) -> dict:
     """Two images with labels of every kind that the library's models read."""
     generator = torch.Generator().manual_seed(0)
+    # Boxes alone are all that many detectors are given, and some do otherwise where there are masks.
+    masks = re.search(r"'with_mask': True|Panoptic", str(source.cfg.get('train_dataloader')))
     head = class_head_of(branch)
     classes = getattr(head, 'num_classes', 2) or 2
     make = dict(mmdet=_boxes, mmseg=_map, mmpretrain=_label)[str(type(branch).__module__).split('.', 1)[0]]
     samples = []
     for i in range(2):
         sample = make(branch, size, classes, i)
+        if not masks and 'gt_instances' in sample:
+            del sample.gt_instances.masks
         sample.set_metainfo(dict(
             source='source', task=source.task, img_path=f'{i}.png', img_id=i, img_shape=(size, size),
             ori_shape=(size, size), pad_shape=(size, size), batch_input_shape=(size, size), scale_factor=(1., 1.),

@@ -5,6 +5,7 @@ import pytest
 from earth import report, runs
 from earth.curves import draw_curves, loss_series
 from earth.report import Row, make_rows, markdown, write_table
+from xlearner_mm.downstream import Result, write_results
 
 RECORDS = [
     {'lr': 0.1, 'loss': 3.0, 'tree_det.loss_cls': 1.0, 'tree_det.loss_bbox': 2.0, 'tree_det.acc': 9.0, 'step': 20},
@@ -52,19 +53,6 @@ def test_the_cause_stands_before_the_traceback_of_mim(tmp_path):
     assert runs.cause(tmp_path / 'log') == f'{head}"train.py"\nKeyError: 1'
 
 
-def test_runs_side_by_side_tell_how_far_they_are(tmp_path, capsys):
-    line = 'INFO - Iter(train) [{:3}/150]  lr: 1e-3  eta: 0:00:{}  time: 0.1'
-    runs_ = []
-    for name, lines in (('one', [line.format(25, 30), line.format(50, 20)]), ('two', [])):
-        text = ' '.join(f"'{text}'" for text in ['', *lines])
-        process = runs.start(['sh', '-c', f'printf "%s\\n" {text}; sleep 1'], tmp_path, tmp_path / name)
-        runs_.append((process, name, tmp_path / name))
-    runs_.append((runs.start(['sh', '-c', 'exit 3'], tmp_path, tmp_path / 'bad'), 'bad', tmp_path / 'bad'))
-    with pytest.raises(RuntimeError, match='bad failed with exit code 3'):
-        runs.finish_together(runs_, every=0.5)
-    assert '  one: iteration 50/150, 0:00:20 left; two: starting' in capsys.readouterr().out
-
-
 def test_losses_are_summed_by_source_and_kind(work_dir, tmp_path):
     assert loss_series(RECORDS, 'tree_det') == dict(supervised=([20, 40], [3.0, 2.0]), hints=([40], [1.5]))
     draw_curves(work_dir, tmp_path / 'losses.png')
@@ -75,14 +63,12 @@ def test_rows_are_in_percent_and_say_whether_they_beat_the_trivial_one(monkeypat
     monkeypatch.setattr(report, 'trivial_baseline', lambda data, source, *splits: {
         'accuracy/top1': 20.0, 'mIoU': 5.0, 'coco/bbox_mAP_50': 0.02 if splits else 0.01})
 
-    def metrics(run):
-        if run.name == 'xlearner':
-            return {f'{s}/{k}': v for s in report.SOURCES
-                    for k, v in (('accuracy/top1', 10.0), ('mIoU', 6.0), ('coco/bbox_mAP_50', 0.5))}
-        better = run.name.endswith('xlearner')
-        return {'accuracy/top1': 70.0 + better, 'mIoU': 10.0 + better, 'coco/bbox_mAP_50': 0.3 + 0.1 * better}
-
-    monkeypatch.setattr(report, 'last_metrics', metrics)
+    monkeypatch.setattr(report, 'last_metrics', lambda run: {
+        f'{s}/{k}': v for s in report.SOURCES
+        for k, v in (('accuracy/top1', 10.0), ('mIoU', 6.0), ('coco/bbox_mAP_50', 0.5))})
+    write_results([Result('full', f'earth_transfer_{task}', 'any', backbone, 0, percent + 10 * (backbone == 'xlearner'))
+                   for task, percent in dict(cls=60.0, det=30.0, seg=10.0).items()
+                   for backbone in ('scratch', 'xlearner')], tmp_path / 'transfer')
     rows = make_rows(tmp_path, tmp_path)
     assert [row.where for row in rows] == ['transfer'] * 3 + ['pre-training'] * 6
     assert rows[1] == Row('transfer', 'tree_det', 'coco/bbox_mAP_50', 2.0, 30.0, 40.0)

@@ -65,6 +65,8 @@ def take_model(source: StockSource) -> TakenModel:
     left_out = [f'model.init_cfg: the weights of the whole model, {whole}'] if whole else []
     if 'data_preprocessor' not in model and source.cfg.get('data_preprocessor'):  # as mmengine's Runner does
         model['data_preprocessor'] = plain(source.cfg.data_preprocessor, source.library)
+    left_out += [f'{key}: epochs are not counted here, so what it begins with lasts for the whole run'
+                 for key in _epoch_settings(model)]
     stride = _undilate(backbone)
     staged = build_backbone(source.name, backbone)
     out_indices = tuple(int(i) for i in getattr(staged.backbone, 'out_indices', range(staged.num_stages)))
@@ -93,6 +95,16 @@ def build_backbone(owner: str, backbone: Mapping[str, Any]) -> StagedBackbone:
         return build_staged_backbone(MODELS.build(with_scope(cfg)))
     except Exception as error:
         raise ValueError(f'The backbone of {owner!r} cannot be used: {error}') from error
+
+
+def _epoch_settings(cfg: Any, path: str = 'model') -> list[str]:
+    """Name the settings by which a stock model changes its loss at an epoch."""
+    if isinstance(cfg, Mapping):
+        return [name for key, value in cfg.items()
+                for name in ([f'{path}.{key}'] if key == 'initial_epoch' else _epoch_settings(value, f'{path}.{key}'))]
+    if isinstance(cfg, (list, tuple)):
+        return [name for i, value in enumerate(cfg) for name in _epoch_settings(value, f'{path}.{i}')]
+    return []
 
 
 def _move_weights(model: dict[str, Any], backbone: dict[str, Any]) -> None:

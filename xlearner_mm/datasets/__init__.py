@@ -9,9 +9,11 @@ from .multi_source_batch_sampler import MultiSourceBatchSampler
 from .multi_source_dataset import MultiSourceDataset
 from .permutation import permute, shuffled
 from .sample import SampleError, SampleKey
+from .share_of_dataset import ShareOfDataset
 from .stock import build_stock, error_text
 
 __all__ = [
     'CheckedDataset', 'InFlight', 'KeyBatch', 'MultiSourceBatchSampler', 'MultiSourceDataset', 'SampleError',
-    'SampleKey', 'build_stock', 'check_complete', 'collate_by_source', 'error_text', 'permute', 'shuffled'
+    'SampleKey', 'ShareOfDataset', 'build_stock', 'check_complete', 'collate_by_source', 'error_text', 'permute',
+    'shuffled'
 ]

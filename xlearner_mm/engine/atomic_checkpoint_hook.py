@@ -45,6 +45,8 @@ class AtomicCheckpointHook(CheckpointHook):
         TypeError: If one of those three is given.
     """
 
+    _default_greater_keys = [*CheckpointHook._default_greater_keys, 'delta_mtl']
+
     def __init__(self, interval: int = -1, **kwargs: Any) -> None:
         fixed = {'by_epoch', 'backend_args', 'file_client_args'} & set(kwargs)
         if fixed:

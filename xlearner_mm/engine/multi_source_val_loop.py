@@ -1,101 +1,68 @@
 """Validation of every source with its own library's metrics."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
-import torch
-from mmengine.evaluator import Evaluator
 from mmengine.runner import BaseLoop, Runner
-from mmengine.runner.amp import autocast
 
-from xlearner_mm.datasets import CheckedDataset, build_stock
-from xlearner_mm.models import check_labels
 from xlearner_mm.registry import LOOPS
-from xlearner_mm.utils import as_dict_by_source, with_scope
 
-from .model_of import model_of
-from .source_loaders import SourceLoaders
+from .eval_settings import numbers_by_source
+from .multi_source_eval_loop import MultiSourceEvalLoop
 
 
 @LOOPS.register_module()
-class MultiSourceValLoop(BaseLoop):
-    """Validate each source in turn; its metrics are reported as ``<source>/<stock key>`` (ours).
-
-    Hooks see one validation, whatever the number of sources.
+class MultiSourceValLoop(MultiSourceEvalLoop):
+    """Validate each source in turn, some of them less often (ours).
 
     Args:
         runner (Runner): The runner.
         dataloader (dict): Stock data loader config by source.
         evaluator (dict): Stock evaluator config by source.
-        fp16 (bool): Predict under autocast.
+        intervals (Mapping[str, int], optional): By source ``n`` where only every n-th validation has it, and the last
+            one of the training. A best metric of such a source, and ``delta_mtl`` where it counts, is looked at only
+            then. A training that ``EarlyStoppingHook`` ends does not know its last validation.
+        **kwargs: ``fp16``, ``max_samples`` and ``delta_mtl``, see :class:`MultiSourceEvalLoop`.
 
     Raises:
-        ValueError: If loaders, evaluators and the model's sources do not agree, or a source has no samples.
+        TypeError: As there.
+        ValueError: As there, or if no source is left for every validation.
     """
 
-    def __init__(self, runner: Runner, dataloader: Mapping[str, Any], evaluator: Mapping[str, Any],
-                 fp16: bool = False) -> None:
-        loaders = as_dict_by_source(dataloader, 'val_dataloader')
-        evaluators = as_dict_by_source(evaluator, 'val_evaluator')
-        self.tasks: dict[str, str] = model_of(runner).tasks
-        if set(loaders) != set(evaluators) or not set(loaders) <= set(self.tasks):
-            raise ValueError(f'val_dataloader has the sources {sorted(loaders)}, val_evaluator {sorted(evaluators)}, '
-                             f'the model {sorted(self.tasks)}. The first two must agree and be sources of the model.')
-        super().__init__(runner, SourceLoaders({s: _build_loader(runner, s, cfg) for s, cfg in loaders.items()}))
-        self.evaluators: dict[str, Evaluator] = {}
-        for source, loader in self.dataloader.loaders.items():
-            self.evaluators[source] = runner.build_evaluator(with_scope(evaluators[source]))
-            self.evaluators[source].dataset_meta = getattr(loader.dataset, 'metainfo', None)
-        self.fp16 = fp16
+    mode = 'val'
+    STATE = 'multi_source_validations'
+    """Name of the number of validations in the checkpoint; what begins with ``val`` would be logged."""
 
-    @property
-    def datasets(self) -> dict[str, Any]:
-        """Stock data set by source."""
-        sets = {source: loader.dataset for source, loader in self.dataloader.loaders.items()}
-        return {source: d.dataset if isinstance(d, CheckedDataset) else d for source, d in sets.items()}
+    def __init__(self, runner: Runner, dataloader: Mapping[str, Any], evaluator: Mapping[str, Any],
+                 intervals: Optional[Mapping[str, int]] = None, **kwargs: Any) -> None:
+        super().__init__(runner, dataloader, evaluator, **kwargs)
+        self.intervals = numbers_by_source('val_cfg.intervals', intervals, self.loaders)
+        if all(self.intervals.get(source, 1) > 1 for source in self.loaders):
+            raise ValueError(f'val_cfg.intervals={self.intervals} leaves no source for every validation. Raise '
+                             'train_cfg.val_interval and divide the intervals by the same number.')
 
     def run(self) -> dict[str, Any]:
-        """Validate all sources.
+        """Validate the sources that are due.
 
         Returns:
-            dict: Metrics as ``<source>/<stock key>``.
+            dict: Metrics as ``<source>/<stock key>``, and ``delta_mtl``.
         """
-        self.runner.call_hook('before_val')
-        self.runner.call_hook('before_val_epoch')
-        self.runner.model.eval()
-        for index, (source, batch) in enumerate(self.dataloader):
-            self.run_iter(index, source, batch)
-        metrics = {}
-        for source, loader in self.dataloader.loaders.items():
-            results = self.evaluators[source].evaluate(len(loader.dataset))
-            metrics.update({f'{source}/{key}': value for key, value in results.items()})
-        self.runner.call_hook('after_val_epoch', metrics=metrics)
-        self.runner.call_hook('after_val')
+        metrics = super().run()
+        # At the end: a checkpoint of this iteration does not count it, and a run resumed from it validates again.
+        self.runner.message_hub.update_info(self.STATE, self._number())
         return metrics
 
-    @torch.no_grad()
-    def run_iter(self, index: int, source: str, batch: dict[str, Any]) -> None:
-        """Predict a batch and give it to its source's evaluator.
+    def due(self) -> list[str]:
+        """Name the sources that are due, in the order of the config.
 
-        Args:
-            index (int): Number of the batch among those of all sources.
-            source (str): Its source.
-            batch (dict): Stock batch.
+        Returns:
+            list[str]: Those whose interval is over; all where no training goes on behind this validation.
         """
-        for sample in batch['data_samples']:
-            sample.set_metainfo(dict(source=source, task=self.tasks[source]))
-        check_labels(source, batch['data_samples'], model_of(self.runner).branch(source))
-        self.runner.visualizer.dataset_meta = self.evaluators[source].dataset_meta
-        self.runner.call_hook('before_val_iter', batch_idx=index, data_batch=batch)
-        with autocast(enabled=self.fp16):
-            outputs = self.runner.model.val_step({source: batch})
-        self.evaluators[source].process(data_samples=outputs, data_batch=batch)
-        self.runner.call_hook('after_val_iter', batch_idx=index, data_batch=batch, outputs=outputs)
+        training = self.runner._train_loop
+        goes_on = isinstance(training, BaseLoop) and training.iter < training.max_iters and not training.stop_training
+        return [source for source in self.loaders
+                if not goes_on or self._number() % self.intervals.get(source, 1) == 0]
 
-
-def _build_loader(runner: Runner, source: str, cfg: Any) -> Any:
-    """Build a source's stock loader."""
-    if not isinstance(cfg, Mapping):
-        return cfg
-    dataset = build_stock(source, cfg['dataset'], f'val_dataloader.{source}.dataset')
-    return runner.build_dataloader(dict(cfg, dataset=CheckedDataset(source, dataset)), seed=runner.seed)
+    def _number(self) -> int:
+        """Number of this validation in the run, from 1 on."""
+        return self.runner.message_hub.runtime_info.get(self.STATE, 0) + 1

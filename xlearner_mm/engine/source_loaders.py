@@ -11,16 +11,18 @@ class SourceLoaders:
 
     Args:
         loaders (Mapping[str, DataLoader]): Loader by source.
+        mode (str): What they are for, ``val`` or ``test``.
 
     Raises:
         ValueError: If a loader has no samples.
     """
 
-    def __init__(self, loaders: Mapping[str, DataLoader]) -> None:
+    def __init__(self, loaders: Mapping[str, DataLoader], mode: str = 'val') -> None:
         for source, loader in loaders.items():
             if len(loader) == 0:
-                raise ValueError(f'The validation data of source {source!r} has no samples. Mend the paths and filters '
-                                 f'in val_dataloader.{source}.dataset, or take the source out.')
+                kind = dict(val='validation').get(mode, mode)
+                raise ValueError(f'The {kind} data of source {source!r} has no samples. Mend the paths and filters in '
+                                 f'{mode}_dataloader.{source}.dataset, or take the source out.')
         self.loaders = dict(loaders)
 
     def __len__(self) -> int:

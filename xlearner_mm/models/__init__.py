@@ -6,11 +6,12 @@ from .label_check import check_labels
 from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
 from .normalisation import Normalisation
 from .phase import Phase
+from .pooled_network import PooledNetwork
 from .squeeze import BatchStandardizer, HintLoss, Squeezer
 from .xlearner import XLearner
 
 __all__ = [
     'BackbonePort', 'BatchStandardizer', 'ExpandedBackbone', 'HintLoss', 'MultiSourceDataPreprocessor', 'Normalisation',
-    'Phase', 'Reconciliation', 'ReconciliationLayer', 'Squeezer', 'StagedBackbone', 'XLearner',
+    'Phase', 'PooledNetwork', 'Reconciliation', 'ReconciliationLayer', 'Squeezer', 'StagedBackbone', 'XLearner',
     'check_labels'
 ]

@@ -1,7 +1,9 @@
-"""Ways out of X-Learner: backbones for the libraries that load them."""
+"""Ways out of X-Learner: backbones and whole models for the libraries that load them."""
 
 from .export import export_backbone
+from .export_branch import export_branch
+from .exported import Exported
 from .norm_statistics import reestimate_norms
 from .targets import TARGETS
 
-__all__ = ['TARGETS', 'export_backbone', 'reestimate_norms']
+__all__ = ['Exported', 'TARGETS', 'export_backbone', 'export_branch', 'reestimate_norms']

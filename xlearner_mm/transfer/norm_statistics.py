@@ -1,6 +1,5 @@
 """BN statistics of a trained backbone, estimated anew."""
 
-import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Optional, Union, cast
@@ -12,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from xlearner_mm.models import Squeezer
 from xlearner_mm.models.expansion import StagedBackbone
-from xlearner_mm.utils import atomic_write
+from xlearner_mm.utils import atomic_save
 
 from .trained_model import load_squeezed, training_images
 
@@ -48,9 +47,7 @@ def reestimate_norms(checkpoint: Union[str, Path], out: Union[str, Path], steps:
     except ValueError as error:
         raise ValueError(f'The student of {checkpoint}: {error}') from error
     print_log(f'BN statistics of the student over {number} images.', 'current')
-    buffer = io.BytesIO()
-    torch.save(dict(loaded, state_dict=model.state_dict()), buffer)
-    atomic_write(out, buffer.getvalue())
+    atomic_save(dict(loaded, state_dict=model.state_dict()), out)
     return Path(out)
 
 

@@ -3,73 +3,71 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-import torchvision
-from mmengine.registry import MODELS
-from torch import Tensor, nn
+from torch import nn
 
-from xlearner_mm.models.expansion import build_staged_backbone
-from xlearner_mm.utils import with_scope
+from xlearner_mm.utils import kind_of, library_of
 
-TARGETS = ('mmdet', 'mmseg', 'mmpretrain', 'torchvision')
+from .counterpart import Counterpart
+from .families import FAMILIES, Family
+from .families.family import class_in
+from .stock_backbone import STOCK
+
+TARGETS = (*STOCK, 'torchvision', 'timm')
 
 
-def build_target(target: str, backbone: Mapping[str, Any]) -> nn.Module:
-    """Build the stock network that is to load an exported backbone.
+def find_counterpart(target: str, trained: nn.Module, cfg: Mapping[str, Any]) -> Counterpart:
+    """Find what a library has in place of a trained backbone.
 
     Args:
         target (str): One of ``TARGETS``.
-        backbone (Mapping): Config of the trained backbone.
+        trained (nn.Module): The trained backbone, with its weights.
+        cfg (Mapping): Its config.
 
     Returns:
-        nn.Module: The stock network, in eval mode, with random weights.
+        Counterpart: The network of the library, and the weights as it names them.
 
     Raises:
-        ValueError: If the target is unknown or has no counterpart of the backbone.
+        ImportError: If the library is not installed.
+        ValueError: If the target is unknown, or has no counterpart.
     """
     if target not in TARGETS:
         raise ValueError(f'Export target {target!r} must be one of {", ".join(TARGETS)}.')
-    library, _, name = str(backbone['type']).rpartition('.')
-    if library not in TARGETS:
-        raise ValueError(f'The type {name!r} of the trained backbone does not name its library. Train with a prefixed '
-                         f'type, e.g. mmdet.{name}.')
-    if target == 'torchvision':
-        depth = backbone.get('depth')
-        builder = getattr(torchvision.models, f'resnet{depth}', None)
-        if name != 'ResNet' or builder is None:
-            raise ValueError(f'torchvision has no counterpart of {name} with depth={depth}; it has plain ResNets of '
-                             'depth 18, 34, 50, 101 and 152. Export to mmdet, mmseg or mmpretrain.')
-        return _in_eval(builder(weights=None))
-    cfg = {k: v for k, v in backbone.items() if k not in ('init_cfg', 'pretrained', 'frozen_stages', '_scope_')}
+    if library_of(trained) not in STOCK:
+        raise ValueError(f'{kind_of(trained)} is of no library that is exported: its class must be one of '
+                         f'{", ".join(STOCK)}.')
+    family = FAMILIES.get(type(trained).__name__, Family())
     try:
-        return _in_eval(MODELS.build(with_scope(dict(cfg, type=f'{target}.{name}'))))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f'{target} has no counterpart of {name} with these settings: {error}. Export to {library}, '
-                         'where it was trained.') from error
+        if target in STOCK:
+            return family.to_stock(trained, cfg, target)
+        convert = family.to_torchvision if target == 'torchvision' else family.to_timm
+        if convert is None:
+            raise ValueError(f'{target} has none that this package knows to be the same')
+        return convert(trained)
+    except ValueError as error:
+        raise ValueError(f'{target} has no counterpart of this {kind_of(trained)}: {error}. Targets that may '
+                         f'have one: {", ".join(t for t in _targets_of(trained, family) if t != target)}.') from error
 
 
-def _in_eval(network: nn.Module) -> nn.Module:
-    network.eval()  # stock backbones' eval() returns None
-    return network
-
-
-@torch.no_grad()
-def stage_features(network: Any, images: Tensor) -> list[Tensor]:
-    """Run a network as its own library does, as far as its stages.
+def image_size(trained: nn.Module) -> int:
+    """Give a size of images that a trained backbone takes.
 
     Args:
-        network (nn.Module): A stock backbone, or a ResNet of torchvision.
-        images (Tensor): ``(N, 3, H, W)``.
+        trained (nn.Module): The backbone.
 
     Returns:
-        list[Tensor]: Outputs of the stages, each ``(N, C_i, H_i, W_i)``.
+        int: Height and width.
     """
-    if isinstance(network, torchvision.models.ResNet):
-        x = network.maxpool(network.relu(network.bn1(network.conv1(images))))
-        features = []
-        for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
-            x = stage(x)
-            features.append(x)
-        return features
-    network.out_indices = tuple(range(build_staged_backbone(network).num_stages))
-    return list(network(images))
+    return FAMILIES.get(type(trained).__name__, Family()).image_size(trained)
+
+
+def _targets_of(trained: nn.Module, family: Family) -> list[str]:
+    """Name the libraries that have networks of a family."""
+    found = []
+    for library in STOCK:
+        try:
+            class_in(library, trained)
+            found.append(library)
+        except ValueError:
+            continue
+    others = dict(torchvision=family.to_torchvision, timm=family.to_timm)
+    return found + [library for library, convert in others.items() if convert is not None]

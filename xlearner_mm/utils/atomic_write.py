@@ -1,9 +1,12 @@
 """Files that are either whole or not there."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
+
+import torch
 
 
 def atomic_write(path: Union[str, Path], data: bytes) -> None:
@@ -37,3 +40,18 @@ def atomic_write(path: Union[str, Path], data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def atomic_save(content: Any, path: Union[str, Path]) -> None:
+    """Save with ``torch.save`` as :func:`atomic_write` writes.
+
+    Args:
+        content (Any): What to save.
+        path (str or Path): File to write.
+
+    Raises:
+        OSError: If the file cannot be written; an existing one is left as it was.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    atomic_write(path, buffer.getvalue())

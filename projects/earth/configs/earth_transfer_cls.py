@@ -20,3 +20,5 @@ val_dataloader = dict(
     dataset=dict(_base_.landcover_cls_data, data_prefix='transfer_val',
                  pipeline=_base_.cls_test, test_mode=True))
 val_evaluator = dict(_delete_=True, type='Accuracy')
+# For mim run xlearner_mm transfer: how backbones are compared on it.
+downstream = dict(protocol='fine_tune', metric='accuracy/top1', channels={'model.head.in_channels': 3})

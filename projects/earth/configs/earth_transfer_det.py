@@ -25,3 +25,6 @@ val_dataloader = dict(
 val_evaluator = dict(
     _delete_=True, type='CocoMetric', ann_file=_base_.data_root + 'tree_det/transfer_val/annotations.json',
     metric='bbox')
+# For mim run xlearner_mm transfer: how backbones are compared on it.
+downstream = dict(
+    protocol='fine_tune', metric='coco/bbox_mAP_50', scale=100, channels={'model.neck.in_channels': [0, 1, 2, 3]})

@@ -22,3 +22,5 @@ val_dataloader = dict(
                                                              seg_map_path='transfer_val/ann_dir'),
                  pipeline=_base_.seg_test, test_mode=True))
 val_evaluator = dict(_delete_=True, type='IoUMetric', iou_metrics=['mIoU'])
+# For mim run xlearner_mm transfer: how backbones are compared on it.
+downstream = dict(protocol='fine_tune', metric='mIoU', channels={'model.neck.in_channels': [0, 1, 2, 3]})

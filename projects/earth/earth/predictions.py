@@ -16,6 +16,7 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.registry import DATASETS, MODELS  # noqa: E402
 from mmengine.runner import load_checkpoint  # noqa: E402
 
+from earth.report import transfer_folder  # noqa: E402
 from xlearner_mm.utils import with_scope  # noqa: E402
 
 MIN_SCORE = 0.3  # boxes below it are not drawn
@@ -109,9 +110,9 @@ def draw_predictions(results: Path, path: Path) -> None:
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
-    draw_classification(axes[0], *predict(results / 'transfer_cls_xlearner'))
-    draw_detection(axes[1], *predict(results / 'transfer_det_xlearner'))
-    pairs, metainfo = predict(results / 'transfer_seg_xlearner')
+    draw_classification(axes[0], *predict(transfer_folder(results, 'cls')))
+    draw_detection(axes[1], *predict(transfer_folder(results, 'det')))
+    pairs, metainfo = predict(transfer_folder(results, 'seg'))
     for axis, (image, _) in zip(axes[2], pairs, strict=True):
         axis.imshow(image)
     seen = draw_segmentation(axes[4], pairs, metainfo, axes[3])

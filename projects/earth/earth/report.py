@@ -10,6 +10,18 @@ from earth.trivial import trivial_baseline
 
 MAIN_METRIC = dict(cls='accuracy/top1', det='coco/bbox_mAP_50', seg='mIoU')
 TRANSFERS = dict(cls='landcover_cls', det='tree_det', seg='landcover_seg')
+XLEARNER = 'xlearner'  # the backbone in the results of the transfers
+
+
+def transfer_folder(results: Path, task: str, backbone: str = XLEARNER) -> Path:
+    """Folder of a finished transfer.
+
+    Args:
+        results (Path): Folder of the demo.
+        task (str): Its task.
+        backbone (str): What it started from, ``scratch`` or ``xlearner``.
+    """
+    return results / 'transfer' / 'jobs' / 'full' / f'earth_transfer_{task}' / backbone / 'seed0'
 
 
 @dataclass(frozen=True)
@@ -50,13 +62,12 @@ def make_rows(data: Path, results: Path) -> list[Row]:
         data (Path): Data root.
         results (Path): Folder of the demo.
     """
-    rows = []
+    rows, compared = [], json.loads((results / 'transfer' / 'results.json').read_text())
     for task, source in TRANSFERS.items():
         key = MAIN_METRIC[task]
         trivial = trivial_baseline(data, source, 'transfer_train', 'transfer_val')[key]
-        runs = [results / f'transfer_{task}_{name}' for name in ('scratch', 'xlearner')]
-        figures = [trivial] + [last_metrics(run)[key] for run in runs]
-        rows.append(Row('transfer', source, key, *(percent(task, f) for f in figures)))
+        found = {r['backbone']: r['percent'] for r in compared if r['set'] == f'earth_transfer_{task}'}
+        rows.append(Row('transfer', source, key, percent(task, trivial), found['scratch'], found[XLEARNER]))
     upstream = last_metrics(results / 'xlearner')
     for source, spec in SOURCES.items():
         key = MAIN_METRIC[spec.task]

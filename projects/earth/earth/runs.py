@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -68,32 +67,6 @@ def cause(log: Path, lines: int = 20) -> str:
     return '\n'.join(own.rstrip().splitlines()[-lines:])
 
 
-def finish_together(runs: list[tuple[subprocess.Popen, str, Path]], every: float = 15.0) -> None:
-    """Wait for runs that go side by side, and print how far they are.
-
-    Args:
-        runs (list[tuple[Popen, str, Path]]): Process, its name and its log.
-        every (float): Seconds from one report to the next.
-
-    Raises:
-        RuntimeError: If one failed.
-    """
-    told = time.monotonic()
-    while any(process.poll() is None for process, _, _ in runs):
-        time.sleep(0.2)
-        if time.monotonic() - told >= every:
-            told = time.monotonic()
-            print('  ' + '; '.join(f'{what}: {progress(log)}' for _, what, log in runs), flush=True)
-    for process, what, log in runs:
-        finish(process, what, log)
-
-
-def progress(log: Path) -> str:
-    """Iterations done and time left, by the last line of a training log that tells them."""
-    found = re.findall(r'Iter\(train\) \[ *(\d+/\d+)\].*?eta: (\S+)', log.read_text(errors='replace'))
-    return f'iteration {found[-1][0]}, {found[-1][1]} left' if found else 'starting'
-
-
 def train_command(config: str, work_dir: Path, **options: str) -> list[str]:
     """Command line that trains one of the project's configs.
 
@@ -116,6 +89,19 @@ def export_command(checkpoint: str | Path, library: str, out: Path, part: str = 
         part (str): Part of the model.
     """
     return [mim(), 'run', 'xlearner_mm', 'export', str(checkpoint), str(out), '--to', library, '--part', part]
+
+
+def transfer_command(backbones: list[str], configs: list[str], out: Path) -> list[str]:
+    """Command line that compares backbones on some of the project's transfers, two side by side.
+
+    Args:
+        backbones (list[str]): Backbones, as ``mim run xlearner_mm transfer`` names them.
+        configs (list[str]): Base names of the transfers' configs.
+        out (Path): Folder for the results.
+    """
+    command = [mim(), 'run', 'xlearner_mm', 'transfer', '--out', str(out), '--jobs', '2', '--sets',
+               *(str(CONFIGS / config) for config in configs)]
+    return command + [word for backbone in backbones for word in ('--backbone', backbone)]
 
 
 def started_from(backbone: Path) -> dict[str, str]:

@@ -9,19 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from earth.report import TRANSFERS, make_rows, markdown, write_table  # noqa: E402
-from earth.runs import (  # noqa: E402
-    LIBRARIES,
-    export_command,
-    finish,
-    finish_together,
-    start,
-    started_from,
-    train_command,
-)
+from earth.report import TRANSFERS, XLEARNER, make_rows, markdown, write_table  # noqa: E402
+from earth.runs import finish, start, train_command, transfer_command  # noqa: E402
 
 MARKER = '.earth_demo'  # in a results folder: what the demo writes there may be replaced
-WRITTEN = ('xlearner', 'backbone_*.pth', 'transfer_*', 'table.*', '*.png')
+WRITTEN = ('xlearner', 'transfer', 'table.*', '*.png')
 
 
 def prepare_data(data: Path, results: Path) -> None:
@@ -59,32 +51,12 @@ def pretrain(data: Path, results: Path) -> None:
     finish(start(command, data), 'Training the X-Learner')
 
 
-def export(data: Path, results: Path) -> None:
-    """Export the student for each library, with proof."""
-    checkpoint = (results / 'xlearner' / 'last_checkpoint').read_text()
-    for library in LIBRARIES.values():
-        command = export_command(checkpoint, library, backbone_file(results, library))
-        finish(start(command, data), f'Exporting to {library}')
-
-
-def backbone_file(results: Path, library: str) -> Path:
-    """File of the exported backbone for a library."""
-    return results / f'backbone_{library}.pth'
-
-
 def transfer(data: Path, results: Path) -> None:
-    """Fine-tune each stock model from scratch and from the exported backbone, the two side by side."""
-    for task, source in TRANSFERS.items():
-        begin = time.monotonic()
-        pretrained = started_from(backbone_file(results, LIBRARIES[task]))
-        runs = []
-        for name, options in (('scratch', {}), ('xlearner', pretrained)):
-            work_dir = results / f'transfer_{task}_{name}'
-            log = work_dir / 'output.log'
-            command = train_command(f'earth_transfer_{task}.py', work_dir, **options)
-            runs.append((start(command, data, log), f'Transfer {task} from {name}', log))
-        finish_together(runs)
-        print(f'  {source} by {LIBRARIES[task]}: {time.monotonic() - begin:.0f} s', flush=True)
+    """Fine-tune each stock model from scratch and from the exported student, two side by side."""
+    checkpoint = (results / 'xlearner' / 'last_checkpoint').read_text()
+    backbones = [f'scratch=scratch:{XLEARNER}', f'{XLEARNER}=run:{checkpoint}']
+    configs = [f'earth_transfer_{task}.py' for task in TRANSFERS]
+    finish(start(transfer_command(backbones, configs, results / 'transfer'), data), 'Comparing the transfers')
 
 
 def report(data: Path, results: Path) -> None:
@@ -97,7 +69,8 @@ def report(data: Path, results: Path) -> None:
     draw_curves(results / 'xlearner', results / 'losses.png')
     draw_predictions(results, results / 'predictions.png')
     print(f'\n{markdown(rows)}', flush=True)
-    for path in (table, results / 'losses.png', results / 'predictions.png', data / 'contact_sheets'):
+    for path in (table, results / 'losses.png', results / 'predictions.png', results / 'transfer' / 'bars_full.png',
+                 data / 'contact_sheets'):
         print(f'  {path}')
     worse = [f'{row.where} {row.source}' for row in rows if not row.beats_trivial]
     if worse:
@@ -107,8 +80,7 @@ def report(data: Path, results: Path) -> None:
 STEPS: tuple[tuple[str, Callable[[Path, Path], None], float], ...] = (
     ('Preparing six real sources', prepare_data, 0.3),
     ('Pre-training: expansion, then squeeze', pretrain, 6.5),
-    ('Exporting the backbone, with proof', export, 0.7),
-    ('Transfers to stock models, scratch beside X-Learner', transfer, 4.0),
+    ('Export with proof, and transfers to stock models, scratch beside X-Learner', transfer, 4.7),
     ('Table and pictures', report, 0.3),
 )
 

@@ -1,0 +1,39 @@
+"""A stock training run whose last validation is the figure."""
+
+from typing import Any, Optional
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner, find_latest_checkpoint
+
+
+class _LastMetrics(Hook):
+    """Keeps the metrics of the latest validation, and when it was."""
+
+    metrics: Optional[dict[str, float]] = None
+    iteration = -1
+
+    def after_val_epoch(self, runner: Runner, metrics: Optional[dict[str, float]] = None) -> None:
+        """Keep the metrics."""
+        self.metrics, self.iteration = metrics, runner.iter
+
+
+def fine_tune(cfg: Config, work_dir: str) -> dict[str, Any]:
+    """Train a stock model, going on where an earlier run was stopped, and validate it.
+
+    Args:
+        cfg (Config): Stock config.
+        work_dir (str): Folder of the run.
+
+    Returns:
+        dict: Metrics of the trained model, by their stock keys.
+    """
+    cfg.work_dir = work_dir
+    cfg.resume = find_latest_checkpoint(work_dir) is not None
+    runner = Runner.from_cfg(cfg)
+    last = _LastMetrics()
+    runner.register_hook(last)
+    runner.train()
+    if last.metrics is None or last.iteration < runner.max_iters:
+        runner.val_loop.run()
+    return dict(last.metrics or {})
