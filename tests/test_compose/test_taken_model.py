@@ -85,5 +85,5 @@ def test_the_port_gives_what_the_stock_backbone_gives(backbone, output, write):
 
 def test_a_loss_that_changes_at_an_epoch_is_told():
     taken = take_model(read_source('boxes', 'mmdet:tood/tood_r50_fpn_1x_coco.py'))
-    assert taken.left_out == ['model.train_cfg.initial_epoch: epochs are not counted here, so what it begins with lasts '
-                              'for the whole run']
+    assert taken.left_out == [
+        'model.train_cfg.initial_epoch: epochs are not counted here, so what it begins with lasts for the whole run']

@@ -1,4 +1,4 @@
-"""A process that makes one figure of a suite: ``python -m xlearner_mm.downstream.run_job CONFIG``."""
+"""A process that makes one figure of a suite: ``python -m xlearner_mm.downstream.run_job CONFIG PARENT``."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ def end_with(parent: int, every: float = 1.0) -> None:
     Two processes would write into the folder of a job if the suite is started again.
 
     Args:
-        parent (int): Process id of the parent.
+        parent (int): Process id of the parent; it may have ended while this process was starting.
         every (float): Seconds between two looks.
     """
     def watch() -> None:
@@ -59,7 +59,7 @@ def run(path: Path) -> float:
 
 def main() -> None:
     """Run the job of the command line."""
-    end_with(os.getppid())
+    end_with(int(sys.argv[2]))
     logging.captureWarnings(True)
     with user_errors('transfer'):
         register_all_modules()

@@ -106,7 +106,7 @@ def _start(job: Job, slot: int, at_once: int) -> _Running:
         env['CUDA_VISIBLE_DEVICES'] = str(slot)
     log = job.folder / 'output.log'
     with open(log, 'ab') as file:
-        command = [sys.executable, '-m', 'xlearner_mm.downstream.run_job', str(config)]
+        command = [sys.executable, '-m', 'xlearner_mm.downstream.run_job', str(config), str(os.getpid())]
         return _Running(job, subprocess.Popen(command, env=env, stdout=file, stderr=subprocess.STDOUT), log)
 
 
