@@ -278,7 +278,9 @@ def test_the_wheel_forces_no_stack(wheel):
     with zipfile.ZipFile(wheel.path) as file:
         metadata = file.read(next(name for name in wheel.names if name.endswith('METADATA'))).decode()
     needs = {line.split(': ')[1] for line in metadata.splitlines() if line.startswith('Requires-Dist')}
-    assert needs == {'matplotlib', 'numpy', 'pillow', 'rich'}
+    optional = {line.split(';')[0] for line in needs if 'extra == ' in line}
+    assert {line for line in needs if 'extra == ' not in line} == {'matplotlib', 'numpy', 'pillow', 'rich'}
+    assert optional == {'safetensors', 'timm'}
     assert 'Requires-Python: >=3.10' in metadata
 
 

@@ -31,7 +31,7 @@ from tiny import resnet  # noqa: E402
 from xlearner_mm.models import HintLoss, Normalisation  # noqa: E402
 from xlearner_mm.models.squeeze import BatchStandardizer, PhiS, RunningStandardizer  # noqa: E402
 from xlearner_mm.setup_env import check_libraries, register_all_modules  # noqa: E402
-from xlearner_mm.transfer import TARGETS, export_backbone  # noqa: E402
+from xlearner_mm.transfer import export_backbone  # noqa: E402
 from xlearner_mm.utils import with_scope  # noqa: E402
 
 SWITCH, END, REPEATS, TASKS = 3, 6, 15, ('cls', 'det', 'seg')
@@ -87,13 +87,12 @@ def runs(work: Path) -> Iterator[Measure]:
 
 def exports(checkpoint: Path, work: Path) -> Iterator[Measure]:
     """Keys of the exported student."""
-    for target in TARGETS:
-        if target != 'torchvision':  # its ResNets have one width only: foundation.py exports to it
-            out = export_backbone(checkpoint, work / f'{target}.pth', target)
-            state = torch.load(out, weights_only=True)['state_dict']
-            stock = MODELS.build(with_scope(resnet(target))).state_dict()
-            yield Measure(f"keys of the student exported to {target} that are not the stock backbone's, or lack",
-                          len(state.keys() ^ stock.keys()), 0, f'{len(stock)} keys')
+    for target in ('mmdet', 'mmseg', 'mmpretrain'):  # the ResNets of torchvision have one width: see foundation.py
+        out = export_backbone(checkpoint, work / f'{target}.pth', target).path
+        state = torch.load(out, weights_only=True)['state_dict']
+        stock = MODELS.build(with_scope(resnet(target))).state_dict()
+        yield Measure(f"keys of the student exported to {target} that are not the stock backbone's, or lack",
+                      len(state.keys() ^ stock.keys()), 0, f'{len(stock)} keys')
 
 
 def cost() -> Iterator[Measure]:
