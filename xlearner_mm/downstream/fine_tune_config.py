@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from xlearner_mm.models.expansion import StagedBackbone, build_staged_backbone
+from xlearner_mm.transfer.branch_backbone import dilated
 from xlearner_mm.utils import with_scope
 
 from .downstream_set import DownstreamSet
@@ -81,13 +82,10 @@ def _build(backbone: Mapping[str, Any]) -> StagedBackbone:
 
 
 def _dilated(staged: StagedBackbone, output_stride: Any) -> dict[str, Any]:
-    """Settings of a stock ResNet with dilation instead of stride; other families keep their strides."""
-    if output_stride is None or 'dilations' not in inspect.signature(type(staged.backbone).__init__).parameters:
+    """Settings of mmseg's ResNets with dilation instead of stride; other families keep their strides."""
+    if output_stride is None or 'contract_dilation' not in inspect.signature(type(staged.backbone).__init__).parameters:
         return {}
-    staged.dilated(output_stride)  # refuses what has no such form
-    factors = [max(1, shape.stride // output_stride) for shape in staged.shapes()]
-    strides = [1 if factor > 1 else stride for factor, stride in zip(factors, (1, 2, 2, 2), strict=True)]
-    return dict(strides=tuple(strides), dilations=tuple(factors), contract_dilation=True)
+    return dilated(staged.shapes(), output_stride)
 
 
 def _set_channels(cfg: Config, staged: StagedBackbone, downstream: DownstreamSet) -> None:
