@@ -1,9 +1,12 @@
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS
+from mmpretrain.structures import DataSample, MultiTaskDataSample
 from torch import nn
 
-from tiny import batch, classifier, detector, segmentor, two_stage_detector
+from tiny import batch, classifier, detector, segmentor, two_stage_detector, xlearner
 from xlearner_mm.models.branch import build_branch, class_head_of
 from xlearner_mm.models.label_check import check_annotations, check_labels
 
@@ -82,3 +85,37 @@ def test_boxes_without_their_class_and_samples_of_another_library_are_named():
     with pytest.raises(ValueError, match="'maps': the sample of boxes.png, a DetDataSample, has no gt_sem_seg"):
         check_annotations('maps', samples, model_of('maps'))
     check_annotations('boxes', samples, nn.Linear(1, 1))
+
+
+def attributes(**labels):
+    """A photograph with a label for some attributes."""
+    sample = MultiTaskDataSample(metainfo=dict(img_path='a.png', source='photos', task='cls'))
+    for name, label in labels.items():
+        sample.set_field(DataSample() if label is None else DataSample().set_gt_label(label), name)
+    return sample
+
+
+def attribute_classifier():
+    heads = dict(colour=dict(type='LinearClsHead', num_classes=3), shape=dict(type='LinearClsHead', num_classes=2))
+    return dict(classifier(), head=dict(type='mmpretrain.MultiTaskHead', in_channels=64, task_heads=heads))
+
+
+def test_a_classifier_of_several_attributes_trains_on_those_that_a_sample_has():
+    model = MODELS.build(xlearner(squeeze=None, branches=dict(photos=dict(task='cls', model=attribute_classifier()))))
+    inputs = batch('photos')['inputs']
+    optim = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    data = dict(photos=dict(inputs=inputs, data_samples=[attributes(colour=2, shape=1), attributes(colour=0)]))
+    logged = model.train_step(data, optim)
+    assert {'photos.colour_loss', 'photos.shape_loss'} <= set(logged)
+    (predicted, ) = model.eval().val_step(dict(photos=dict(inputs=inputs[:1], data_samples=[attributes(colour=2)])))
+    assert predicted.colour.pred_score.shape == (3, )
+
+
+@pytest.mark.parametrize(('sample', 'message'), [
+    (attributes(), 'has no label of any task'),
+    (attributes(colour=1, shape=None), 'has no shape.gt_label'),
+    (attributes(colour=1, shape=2), r'label 2 of a.png is outside 0\.\.1, the classes of its LinearClsHead'),
+])
+def test_labels_of_attributes_are_checked_one_by_one(sample, message):
+    with pytest.raises(ValueError, match=message):
+        check_annotations('photos', [sample], build_branch('photos', ConfigDict(attribute_classifier())))

@@ -1,10 +1,11 @@
 """Labels that a branch cannot train on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
 from mmdet.models import BaseDetector, RPNHead
-from mmpretrain.models import BaseClassifier
+from mmpretrain.models import BaseClassifier, MultiTaskHead
+from mmpretrain.structures import MultiTaskDataSample
 from mmseg.models import BaseSegmentor, DepthEstimator
 from torch import Tensor, nn
 
@@ -46,14 +47,8 @@ def check_labels(source: str, samples: Sequence[Any], model: nn.Module) -> None:
     Raises:
         ValueError: If there is such a label.
     """
-    head = class_head_of(model)
-    if head is None or isinstance(head, RPNHead):  # mmdet.RPN takes every class for its only one
-        return
-    ignored = getattr(head, 'ignore_index', None)
-    for sample in samples:
-        labels = _labels_of(sample)
-        if labels is None or labels.numel() == 0:
-            continue
+    for head, sample, labels in _labelled(model, samples):
+        ignored = getattr(head, 'ignore_index', None)
         if isinstance(ignored, int):
             labels = labels[labels != ignored]
         outside = labels[(labels < 0) | (labels >= head.num_classes)]
@@ -65,8 +60,26 @@ def check_labels(source: str, samples: Sequence[Any], model: nn.Module) -> None:
                 'that means "unlabelled", ignore_index) of the branch.')
 
 
+def _labelled(model: nn.Module, samples: Sequence[Any]) -> Iterator[tuple[Any, Any, Tensor]]:
+    """Give the labels that have a range: the head that trains on them, their sample, and the labels."""
+    head = getattr(model, 'head', None)
+    heads = dict(head.task_heads) if isinstance(head, MultiTaskHead) else {'': class_head_of(model)}
+    for task, own in heads.items():
+        if not isinstance(getattr(own, 'num_classes', None), int) or isinstance(own, RPNHead):
+            continue  # mmdet.RPN takes every class for its only one
+        for sample in samples:
+            part = sample if not task else sample.get(task)
+            labels = None if part is None else _labels_of(part)
+            if labels is not None and labels.numel():
+                yield own, sample, labels
+
+
 def _missing_of(sample: Any, model: nn.Module) -> str:
     """Name what a sample lacks; nothing is asked for models of other kinds."""
+    if isinstance(sample, MultiTaskDataSample):  # it may have labels for some of the tasks only
+        lacking = [_missing_of(sample.get(task), model) for task in sample.tasks]
+        return next((f'{task}.{lack}' for task, lack in zip(sample.tasks, lacking, strict=True) if lack),
+                    '' if lacking else 'label of any task')
     if isinstance(model, BaseClassifier) and not ('gt_label' in sample or 'gt_score' in sample):
         return 'gt_label'
     if isinstance(model, DepthEstimator):  # a segmentor by inheritance only
