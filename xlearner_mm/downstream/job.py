@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -50,7 +51,8 @@ class Job:
     @property
     def key(self) -> str:
         """Changes with all that the figure depends on."""
-        parts = (self.downstream.cfg.pretty_text, self.backbone.digest, self.variant, self.seed)
+        # Not its pretty_text, which takes seconds.
+        parts = (self.downstream.cfg.to_dict(), self.backbone.digest, self.variant, self.seed)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def result(self) -> Optional[Result]:
@@ -85,18 +87,13 @@ class Job:
         cfg.job = dict(key=self.key, result=self._record(), features=str(self.root / 'features'))
         path = self.folder / 'config.py'
         if path.is_file() and Config.fromfile(path).job.key != self.key:
-            self._clear()
+            shutil.rmtree(self.folder)  # a run would resume from what others' weights or settings left
         atomic_write(path, Config(cfg.to_dict(), format_python_code=False).pretty_text.encode())
         return path
 
     def _record(self) -> dict[str, Any]:
         how = self.downstream
         return dict(variant=self.variant, set=how.name, metric=how.metric, backbone=self.backbone.name, seed=self.seed)
-
-    def _clear(self) -> None:
-        """Remove what an earlier job of other weights or settings left: a run would resume from it."""
-        for path in sorted(self.folder.rglob('*'), reverse=True):
-            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def write_result(cfg: Config, folder: Path, percent: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from xlearner_mm.models.pooled_network import LIBRARIES, build_classifier
+from xlearner_mm.models.pooled_network import LIBRARIES, check_name
 from xlearner_mm.transfer.safe_checkpoint import sha256_of
 from xlearner_mm.transfer.trained_model import read_run
 
@@ -73,7 +73,7 @@ def _run(name: str, checkpoint: Path, part: str) -> RunBackbone:
 
 def _zoo(word: str, name: str, library: str, model: str, weights: Optional[str]) -> ZooBackbone:
     path = None if weights is None else _existing(word, weights)
-    build_classifier(library, model)  # refuses a wrong name now, not after hours
+    check_name(library, model)  # now, not after hours
     pixels = IMAGENET if library == 'torchvision' else Pixels(*pixels_of_timm(model))
     digest = _digest(library, model, '' if path is None else sha256_of(path))
     return ZooBackbone(name, pixels, digest, library, model, None if path is None else str(path))

@@ -1,12 +1,12 @@
 """Probes of frozen features on a set."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from xlearner_mm.compose.stock_source import with_prefix
 from xlearner_mm.evaluation import extract_features, few_labels, knn_probe, linear_probe
 from xlearner_mm.utils import seed_all, with_scope
 
@@ -32,7 +32,7 @@ def probe(cfg: Config) -> dict[str, float]:
         parts['val'] = how.val
     loader = cfg.train_dataloader
     found = {name: extract_features(
-        backbone, _prefixed(dataset.to_dict(), cfg.default_scope), cfg.data_preprocessor.to_dict(),
+        backbone, with_prefix(dataset.to_dict(), cfg.default_scope), cfg.data_preprocessor.to_dict(),
         f'{job.set}_{name}', Path(cfg.job.features), loader.get('batch_size', 64), loader.get('num_workers', 0))
         for name, dataset in parts.items()}
     if job.variant == 'low_data':
@@ -44,6 +44,3 @@ def probe(cfg: Config) -> dict[str, float]:
     result = linear_probe(found['train'], found['test'], found.get('val'), how.metric, job.seed, device=device)
     return {how.metric: result.percent}
 
-
-def _prefixed(dataset: dict[str, Any], library: str) -> dict[str, Any]:
-    return dict(dataset, type=dataset['type'] if '.' in dataset['type'] else f'{library}.{dataset["type"]}')

@@ -1,8 +1,10 @@
 """A backbone out of a checkpoint of ours."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from xlearner_mm.transfer import export_backbone
 
@@ -23,5 +25,11 @@ class RunBackbone(Backbone):
 
     def stock_config(self, library: str, folder: Path) -> dict[str, Any]:
         """Give the config of a stock backbone, see :class:`Backbone`."""
-        exported = export_backbone(self.checkpoint, folder / f'{self.name}_{library}.pth', library, self.part)
-        return exported.config
+        return dict(_exported(self, library, folder))
+
+
+@cache
+def _exported(backbone: RunBackbone, library: str, folder: Path) -> Mapping[str, Any]:
+    """Export once, for all sets and seeds."""
+    path = folder / f'{backbone.name}_{library}.pth'
+    return cast(Mapping[str, Any], export_backbone(backbone.checkpoint, path, library, backbone.part).config)

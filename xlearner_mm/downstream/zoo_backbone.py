@@ -1,6 +1,7 @@
 """A backbone of torchvision or timm."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Optional
 
@@ -42,12 +43,17 @@ class ZooBackbone(Backbone):
         cfg: dict[str, Any] = dict(type=f'{library}.ResNet', depth=_RESNETS[self.model], style='pytorch')
         if self.weights is None:
             return cfg
-        network = build_classifier(self.library, self.model)
-        load_strictly(network, self.weights, f'{self.library}:{self.model}')
-        state = {key: value for key, value in network.state_dict().items() if not key.startswith('fc.')}
-        path = folder / f'{self.name}.pth'
-        atomic_save(dict(state_dict=state), path)
-        return dict(cfg, init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+        return dict(cfg, init_cfg=dict(type='Pretrained', checkpoint=_without_classifier(self, folder)))
+
+
+@cache
+def _without_classifier(backbone: ZooBackbone, folder: Path) -> str:
+    """Write the weights as the stock ResNets name them, once for all sets and seeds."""
+    network = build_classifier(backbone.library, backbone.model)
+    load_strictly(network, str(backbone.weights), f'{backbone.library}:{backbone.model}')
+    path = folder / f'{backbone.name}.pth'
+    atomic_save(dict(state_dict={k: v for k, v in network.state_dict().items() if not k.startswith('fc.')}), path)
+    return str(path)
 
 
 def pixels_of_timm(model: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -3,10 +3,12 @@
 from typing import Any, Optional
 
 import torch
+import torchvision
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from xlearner_mm.registry import MODELS
+from xlearner_mm.utils import optional
 
 LIBRARIES = ('torchvision', 'timm')
 _HEADS = ('fc', 'classifier', 'head', 'heads')  # torchvision's names of what classifies
@@ -65,19 +67,27 @@ def build_classifier(library: str, name: str) -> Any:
         ImportError: If timm is not installed.
         ValueError: If the library has no such model.
     """
+    check_name(library, name)
     if library == 'torchvision':
-        from torchvision.models import get_model, list_models
+        return torchvision.models.get_model(name, weights=None)
+    return optional('timm', f'timm:{name}').create_model(name, pretrained=False)
 
-        if name not in list_models():
-            raise ValueError(f'torchvision has no model {name!r}; see torchvision.models.list_models().')
-        return get_model(name, weights=None)
-    try:
-        import timm
-    except ImportError as error:
-        raise ImportError('timm is not installed. Install it: pip install timm') from error
-    if not timm.is_model(name):
-        raise ValueError(f'timm has no model {name!r}; see timm.list_models().')
-    return timm.create_model(name, pretrained=False)
+
+def check_name(library: str, name: str) -> None:
+    """Refuse a model that a library has not.
+
+    Args:
+        library (str): ``torchvision`` or ``timm``.
+        name (str): Model in that library.
+
+    Raises:
+        ImportError: If timm is not installed.
+        ValueError: If the library has no such model.
+    """
+    models: Any = torchvision.models if library == 'torchvision' else optional('timm', f'timm:{name}')
+    known = name in models.list_models() if library == 'torchvision' else models.is_model(name)  # a tag may follow
+    if not known:
+        raise ValueError(f'{library} has no model {name!r}; see {models.__name__}.list_models().')
 
 
 def load_strictly(network: nn.Module, weights: str, what: str) -> None:
@@ -94,13 +104,11 @@ def load_strictly(network: nn.Module, weights: str, what: str) -> None:
     """
     try:
         if weights.endswith('.safetensors'):
-            from safetensors.torch import load_file
-
-            loaded: Any = load_file(weights)
+            loaded: Any = optional('safetensors.torch', weights).load_file(weights)
         else:
             loaded = torch.load(weights, map_location='cpu', weights_only=True)  # executes no code of the file
-    except ImportError as error:
-        raise ImportError('safetensors is not installed. Install it: pip install safetensors') from error
+    except ImportError:
+        raise
     except Exception as error:
         raise ValueError(f'{weights} cannot be read: {type(error).__name__}: {error}') from error
     state, own = loaded.get('state_dict', loaded), network.state_dict()

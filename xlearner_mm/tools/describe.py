@@ -5,7 +5,6 @@ are loaded.
 """
 
 import argparse
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional
@@ -14,12 +13,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.utils import add_config_arguments, atomic_write, read_config, user_errors
+from xlearner_mm.utils import add_config_arguments, atomic_figure, read_config, user_errors
 
 if TYPE_CHECKING:
     from xlearner_mm.models import XLearner
 
-FORMATS = ('png', 'svg')
+FORMATS = ('.png', '.svg')
 MIN_SIZE = 32
 
 
@@ -54,7 +53,7 @@ def check_args(args: argparse.Namespace) -> None:
         raise ValueError(f'--size {told} must be one number, or height and width.')
     if min(args.size) < MIN_SIZE:
         raise ValueError(f'--size {told} is too small for a backbone; give {MIN_SIZE} or more.')
-    if args.out is not None and _format_of(args.out) not in FORMATS:
+    if args.out is not None and Path(args.out).suffix.lower() not in FORMATS:
         raise ValueError(f'--out {args.out} must end in .png or .svg: a PNG or an SVG is written.')
 
 
@@ -109,14 +108,8 @@ def describe(args: argparse.Namespace) -> str:
     told = parts_table(parts)
     if args.out is None:
         return told
-    buffer = io.BytesIO()
-    wiring_picture(parts, Path(args.config).name).savefig(buffer, format=_format_of(args.out))
-    atomic_write(args.out, buffer.getvalue())
+    atomic_figure(wiring_picture(parts, Path(args.config).name), args.out)
     return f'{told}\n\nwrote {args.out}'
-
-
-def _format_of(out: str) -> str:
-    return Path(out).suffix.lower().lstrip('.')
 
 
 def main() -> None:

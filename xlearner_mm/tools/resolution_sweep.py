@@ -1,13 +1,12 @@
 """See how a student agrees with its teachers by image size: ``mim run xlearner_mm resolution_sweep CKPT``."""
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
 from xlearner_mm.setup_env import register_all_modules
-from xlearner_mm.utils import atomic_write, user_errors
+from xlearner_mm.utils import atomic_figure, user_errors
 
 
 def parse_args(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -37,9 +36,7 @@ def main() -> None:
         from xlearner_mm.transfer.resolution_sweep import resolution_sweep, sweep_picture, sweep_table
 
         errors = resolution_sweep(args.checkpoint, args.sizes, args.steps)
-        buffer = io.BytesIO()
-        sweep_picture(errors).savefig(buffer, format='png', dpi=120)
-        atomic_write(args.out, buffer.getvalue())
+        atomic_figure(sweep_picture(errors), args.out, dpi=120)
         print(f'{sweep_table(errors)}\n\nhint loss / 1 - cosine of the last level; wrote {args.out}')
 
 

@@ -1,13 +1,10 @@
 """Compare backbones on downstream sets: ``mim run xlearner_mm transfer`` runs this file."""
 
 import argparse
-import io
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from xlearner_mm.setup_env import check_libraries, register_all_modules
-from xlearner_mm.utils import atomic_write, user_errors
+from xlearner_mm.utils import atomic_figure, user_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -62,14 +59,8 @@ def _draw(results: list, folder: Path) -> list[Path]:
             figures['radar'] = radar_plot(own)
         for kind, figure in figures.items():
             paths.append(folder / f'{kind}_{variant}.png')
-            _save(figure, paths[-1])
+            atomic_figure(figure, paths[-1], dpi=150)
     return paths
-
-
-def _save(figure: Figure, path: Path) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=150)
-    atomic_write(path, buffer.getvalue())
 
 
 if __name__ == '__main__':

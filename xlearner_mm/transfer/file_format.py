@@ -1,6 +1,5 @@
 """The formats of exported files."""
 
-import importlib
 import io
 import json
 from collections.abc import Mapping
@@ -9,6 +8,8 @@ from typing import Any, Union
 
 import torch
 from torch import Tensor
+
+from xlearner_mm.utils import optional
 
 FORMATS = ('pth', 'safetensors')
 
@@ -29,7 +30,8 @@ def encode(state: Mapping[str, Tensor], meta: Mapping[str, Any], form: str) -> b
     """
     if form == 'safetensors':
         texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in meta.items()}
-        return optional('safetensors.torch').save({key: v.contiguous() for key, v in state.items()}, texts)
+        tensors = {key: value.contiguous() for key, value in state.items()}
+        return optional('safetensors.torch', 'This export').save(tensors, texts)
     buffer = io.BytesIO()
     torch.save(dict(state_dict=dict(state), meta=dict(meta)), buffer)
     return buffer.getvalue()
@@ -46,7 +48,7 @@ def decode(path: Union[str, Path], form: str) -> dict[str, Tensor]:
         dict[str, Tensor]: The weights.
     """
     if form == 'safetensors':
-        return optional('safetensors.torch').load_file(path)
+        return optional('safetensors.torch', 'This export').load_file(path)
     return torch.load(path, weights_only=True)['state_dict']
 
 
@@ -63,22 +65,3 @@ def reading(path: Union[str, Path], form: str) -> str:
     if form == 'safetensors':
         return f'safetensors.torch.load_file({str(path)!r})'
     return f"torch.load({str(path)!r}, weights_only=True)['state_dict']"
-
-
-def optional(module: str) -> Any:
-    """Import what this package does without unless an export asks for it.
-
-    Args:
-        module (str): Name of the module.
-
-    Returns:
-        module: The module.
-
-    Raises:
-        ImportError: If it is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.split('.', 1)[0]
-        raise ImportError(f'This export needs {package}, which is not installed: pip install {package}') from error

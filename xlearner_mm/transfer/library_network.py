@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from xlearner_mm.models.expansion import StagedBackbone
+from xlearner_mm.utils import optional
 
 from .call import Call
 from .counterpart import Counterpart
-from .file_format import decode, optional, reading
+from .file_format import decode, reading
 
 
 class LibraryNetwork(Counterpart):
@@ -47,7 +48,7 @@ class LibraryNetwork(Counterpart):
         Raises:
             ImportError: If the library is not installed.
         """
-        optional(self.target)
+        optional(self.target, 'This export')
         network = self.call.value()
         if self.head:
             parent, _, name = self.head.rpartition('.')

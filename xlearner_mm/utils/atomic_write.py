@@ -55,3 +55,19 @@ def atomic_save(content: Any, path: Union[str, Path]) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)
     atomic_write(path, buffer.getvalue())
+
+
+def atomic_figure(figure: Any, path: Union[str, Path], **kwargs: Any) -> None:
+    """Save a figure of matplotlib as :func:`atomic_write` writes.
+
+    Args:
+        figure (Figure): The figure.
+        path (str or Path): File to write; its ending says the format.
+        **kwargs: Further arguments of ``Figure.savefig``.
+
+    Raises:
+        OSError: If the file cannot be written; an existing one is left as it was.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=Path(path).suffix[1:].lower(), **kwargs)
+    atomic_write(path, buffer.getvalue())

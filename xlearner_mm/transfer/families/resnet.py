@@ -6,10 +6,9 @@ from typing import Any
 import torchvision
 from torch import Tensor
 
-from xlearner_mm.utils import library_of
+from xlearner_mm.utils import library_of, optional
 
 from ..call import Call, Name
-from ..file_format import optional
 from ..library_network import LibraryNetwork
 from ..stock_backbone import StockBackbone
 from .family import Family, class_in, settings_of
@@ -79,7 +78,7 @@ def to_timm(trained: Any) -> LibraryNetwork:
         LibraryNetwork: The counterpart.
     """
     name = _name(trained)
-    if trained.stem_channels == trained.base_channels == 64 and optional('timm').is_model(name):
+    if trained.stem_channels == trained.base_channels == 64 and optional('timm', 'This export').is_model(name):
         call = Call('timm.create_model', name, num_classes=0)
     else:
         module, options = 'resnet', _groups(trained, 'cardinality', 'base_width')

@@ -7,10 +7,9 @@ import torchvision
 from torch import Tensor
 
 from xlearner_mm.models.expansion import StagedBackbone
-from xlearner_mm.utils import library_of
+from xlearner_mm.utils import library_of, optional
 
 from ..call import Call, Name
-from ..file_format import optional
 from ..library_network import LibraryNetwork
 from ..stock_backbone import StockBackbone
 from .family import Family, settings_of
@@ -99,7 +98,7 @@ def to_timm(trained: Any) -> LibraryNetwork:
     if facts.mean_norm and facts.final_norm:
         raise ValueError('it norms all tokens and then their mean, that of timm does one of both')
     name = f'vit_{facts.size}_patch{facts.patch}_224'
-    if facts.size and optional('timm').is_model(name):
+    if facts.size and optional('timm', 'This export').is_model(name):
         size = {} if facts.img_size == 224 else dict(img_size=facts.img_size)
         call = Call('timm.create_model', name, num_classes=0, **size)
     else:
