@@ -15,11 +15,10 @@ from typing import Any, Optional
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
-from mmengine.logging import MessageHub
-from mmengine.registry import DefaultScope
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
-from mmengine.visualization import Visualizer
 
+from toy import managed_classes
 from xlearner_mm.setup_env import register_all_modules
 from xlearner_mm.tools.test import load_config, test
 from xlearner_mm.utils import init_cpu_distributed, with_scope
@@ -112,8 +111,9 @@ def _test(cfg: Config) -> dict[str, Any]:
 
 def _clear() -> None:
     """Forget mmengine's global instances, but the logs."""
-    for instances in (DefaultScope, MessageHub, Visualizer):
-        instances._instance_dict.clear()
+    for instances in managed_classes():
+        if instances is not MMLogger:
+            instances._instance_dict.clear()
 
 
 def main() -> None:

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from mmengine.visualization import Visualizer
+from mmengine.utils import ManagerMixin
 from PIL import Image
 
 from tiny import resnet, xlearner
@@ -146,10 +144,15 @@ def _sorted(value: Any) -> Any:
 
 
 def clear_mmengine() -> None:
-    """Forget mmengine's global instances."""
-    for instances in (DefaultScope, MMLogger, MessageHub, Visualizer):
+    """Forget mmengine's global instances, the libraries' visualizers among them."""
+    for instances in managed_classes():
         instances._instance_dict.clear()
     logging.getLogger('mmengine').handlers.clear()
+
+
+def managed_classes(of: type = ManagerMixin) -> list[type]:
+    """Classes that keep their instances by name: mmengine's scopes, logs, hubs, visualizers, and what is derived."""
+    return [kind for child in of.__subclasses__() for kind in (child, *managed_classes(child))]
 
 
 def train(cfg: Config) -> Runner:
