@@ -1,56 +1,179 @@
 """What one process of a distributed test does; a module of its own, so that a new process can import it."""
 
 import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.multiprocessing as mp
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from tiny import batches, two_stage_detector, xlearner
-from xlearner_mm.engine import MultiSourceDistributed
+from xlearner_mm.engine import BucketedReducer, MultiSourceDistributed
 from xlearner_mm.setup_env import register_all_modules
 
-RANKS, STEPS = 2, 2
+# Sources by step; none of them in all steps of its own, some with none of the parameters of the step before.
+SCHEDULES = dict(joint=[('photos', 'boxes', 'maps')], mixed=[('photos', 'boxes'), ('photos', ), ('photos', 'maps')],
+                 alternate=[('photos', ), ('boxes', ), ('maps', )])
 
 
-def build(seed=0):
-    torch.manual_seed(seed)
-    cfg = xlearner(squeeze=False)
-    cfg.branches.boxes.model = two_stage_detector()  # FCOS shares its number of positives among the ranks
-    cfg.backbone.reconciliation = dict(stages=())  # links read running statistics, which each rank has of its own
-    model = MODELS.build(cfg)
-    model.init_weights()
-    return model.train()
+def spawn(function: Callable[..., None], world: int, folder: Path, *args: Any) -> list[Any]:
+    """Run a function on ranks that are processes; give what each of them saved."""
+    with socket.socket() as s:
+        s.bind(('localhost', 0))
+        port = s.getsockname()[1]
+    mp.spawn(function, args=(world, port, str(folder), *args), nprocs=world)
+    return [torch.load(Path(folder) / f'{rank}.pth', weights_only=False) for rank in range(world)]
 
 
-def wrap(model, **kwargs):
-    return OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9), **kwargs)
-
-
-def data_of(step, rank):
-    # maps at no step: their parameters get no gradient
-    return batches('photos', 'boxes', seed=10 * step + rank)
-
-
-def train_rank(rank, port, folder):
-    """One process: two steps, then one with a loss that is not finite on the last rank."""
+@contextmanager
+def group(rank: int, world: int, port: int) -> Iterator[None]:
+    """A group of processes of one thread each."""
     torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), WORLD_SIZE=str(RANKS), MASTER_ADDR='localhost', MASTER_PORT=str(port))
+    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR='localhost', MASTER_PORT=str(port))
     dist.init_process_group('gloo')
     register_all_modules()
-    model = MultiSourceDistributed(build(seed=rank))
-    start = {k: v.clone() for k, v in model.module.state_dict().items()}
-    optim = wrap(model)
-    for step in range(STEPS):
-        model.train_step(data_of(step, rank), optim, random_key=(step, rank))
-    trained = {k: v.clone() for k, v in model.module.named_parameters()}
-    without = [n for n, p in model.module.named_parameters() if p.grad is None and p not in optim.optimizer.state]
-    if rank == RANKS - 1:
-        torch.nn.init.constant_(model.module.branches['photos'].head.fc.weight, float('nan'))
     try:
-        model.train_step(data_of(STEPS, rank), optim)
-        error = 'none'
-    except FloatingPointError as raised:
-        error = str(raised)
-    torch.save(dict(start=start, trained=trained, without=without, error=error), f'{folder}/{rank}.pth')
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def build(seed: int = 0, **kwargs: Any) -> nn.Module:
+    """An X-Learner whose losses are those of its own samples and whose BN is frozen."""
+    torch.manual_seed(seed)
+    cfg = xlearner(squeeze=False, **kwargs)
+    cfg.branches.boxes.model = two_stage_detector()  # FCOS shares its number of positives among the ranks
+    model = MODELS.build(cfg)
+    model.init_weights()
+    model.train()
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
+    return model
+
+
+def wrap(model: nn.Module, **kwargs: Any) -> OptimWrapper:
+    return OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-3), **kwargs)
+
+
+def data_of(schedule: str, step: int, rank: int) -> dict[str, Any]:
+    sources = SCHEDULES[schedule][step % len(SCHEDULES[schedule])]
+    return batches(*sources, seed=10 * step + rank)
+
+
+def train(world: int, schedule: str, steps: int, accumulation: int, **kwargs: Any) -> dict[str, Any]:
+    """Train as one of the ranks."""
+    rank = dist.get_rank()
+    model = MultiSourceDistributed(build(seed=rank, **kwargs), bucket_mb=0.05)
+    start = {name: value.clone() for name, value in model.module.state_dict().items()}
+    optim = wrap(model, accumulative_counts=accumulation)
+    reduced, in_use, overlapped = [], [], []
+    step_of_optim, optim.step = optim.step, lambda: (in_use.append(_bytes_in_use(model)), step_of_optim())
+    for step in range(steps * accumulation):
+        model.train_step(data_of(schedule, step, rank), optim, random_key=(step, rank))
+        if optim.should_update():
+            reduced.append(model.reducer.reduced_bytes)
+            overlapped.append(model.reducer.overlapped)
+    return dict(start=start, trained=_trained(model.module), reduced=reduced, in_use=in_use, overlapped=overlapped,
+                without=[n for n, p in model.module.named_parameters() if p not in optim.optimizer.state])
+
+
+def train_in_turn(world: int, schedule: str, steps: int, accumulation: int, **kwargs: Any) -> dict[str, torch.Tensor]:
+    """Train on one process on the batches of all ranks in turn, their gradients averaged."""
+    model = build(seed=0, **kwargs)
+    optim = wrap(model, accumulative_counts=world * accumulation)
+    for step in range(steps * accumulation):
+        for rank in range(world):
+            model.train_step(data_of(schedule, step, rank), optim, random_key=(step, rank))
+    return _trained(model)
+
+
+def _bytes_in_use(model: nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for p in model.parameters() if p.grad is not None)
+
+
+def _trained(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.named_parameters()}
+
+
+def train_cases(rank: int, world: int, port: int, folder: str, cases: list[tuple[str, int]], steps: int) -> None:
+    """Train all cases of schedule and accumulation, then find out what happens with a loss that is not finite."""
+    with group(rank, world, port):
+        found: dict[Any, Any] = {case: train(world, case[0], steps, case[1]) for case in cases}
+        found['not finite'] = _not_finite(rank, world)
+        found['different sources'] = _error(lambda: _differ(rank))
+        torch.save(found, f'{folder}/{rank}.pth')
+
+
+def _not_finite(rank: int, world: int) -> str:
+    model = MultiSourceDistributed(build())
+    if rank == world - 1:
+        nn.init.constant_(model.module.branches['photos'].head.fc.weight, float('nan'))
+    return _error(lambda: model.train_step(data_of('joint', 0, rank), wrap(model)))
+
+
+def _differ(rank: int) -> None:
+    model = MultiSourceDistributed(build())
+    model.train_step(batches('boxes' if rank == 1 else 'maps'), wrap(model))
+
+
+def _error(do: Callable[[], Any]) -> str:
+    try:
+        do()
+    except (FloatingPointError, RuntimeError) as error:
+        return f'{type(error).__name__}: {error}'
+    return 'none'
+
+
+class Tangle(nn.Module):
+    """Parameters of which each source reaches some, and others now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ParameterDict({name: nn.Parameter(torch.full((3, ), 2.)) for name in 'abcd'})
+
+    def run(self, reducer: BucketedReducer, sources: dict[str, tuple[str, ...]], updates: bool = True) -> None:
+        """An iteration: a backward a source over the parameters that it reaches this time."""
+        reducer.begin(0, dict.fromkeys(sources, 1), updates)
+        for number, (source, reached) in enumerate(sources.items(), 1):
+            reducer.enter(source)
+            sum(((dist.get_rank() + number) * self.parts[name].sum() for name in reached), torch.zeros(())).backward()
+        if updates:
+            reducer.finish(torch.zeros(2))
+
+    def pop(self) -> dict[str, Any]:
+        """The gradients, which are gone then."""
+        found = {name: None if p.grad is None else p.grad[0].item() for name, p in self.parts.items()}
+        self.zero_grad()
+        return found
+
+
+def reduce_cases(rank: int, world: int, port: int, folder: str) -> None:
+    """Reduce the gradients of a tangle, as expected and not."""
+    with group(rank, world, port):
+        model = Tangle()
+        reducer = BucketedReducer(list(model.parameters()), ['one', 'two'], bucket_mb=1e-5)  # a bucket a parameter
+        usual = dict(one=('a', 'b'), two=('b', 'c'))
+        first = rank == 0
+        steps = dict(learned=usual, known=usual, missing=dict(one=('a', ), two=('c', )),
+                     missing_here=dict(one=('a', ) if first else ('a', 'b'), two=('c', )),
+                     late=dict(one=('a', 'b'), two=('b', 'c', 'd') if first else ('b', 'c')),
+                     late_twice=dict(one=('a', 'b', 'c') if first else ('a', 'b'), two=('b', 'c')), again=usual)
+        found: dict[str, Any] = {}
+        for name, step in steps.items():
+            model.run(reducer, step)
+            found[name] = dict(model.pop(), bytes=reducer.reduced_bytes, overlapped=reducer.overlapped)
+        model.run(reducer, dict(one=('a', 'b')), updates=False)
+        model.run(reducer, dict(two=('b', 'c')))
+        found['piled up'] = dict(model.pop(), bytes=reducer.reduced_bytes)
+        reducer.synced = False
+        found['no_sync'] = _error(lambda: model.run(reducer, usual))
+        torch.save(found, f'{folder}/{rank}.pth')

@@ -49,6 +49,8 @@ def test_a_worker_notes_what_it_loads(numbers):
     pid = take(loader)[0]['b']['data_samples'][0].pid
     assert pid != os.getpid()
     assert dataset.in_flight.explain(killed(pid)) == [(pid, 'b', 7, 5)]
+    assert dataset.in_flight.explain(ConnectionResetError(), dead=[pid]) == [(pid, 'b', 7, 5)]
+    assert dataset.in_flight.explain(ConnectionResetError()) == dataset.in_flight.explain(ValueError(), [pid]) == []
 
 
 def test_each_worker_has_its_own_note(numbers):

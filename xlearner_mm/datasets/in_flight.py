@@ -36,18 +36,20 @@ class InFlight:
             slot = self._slots[worker.id].numpy()
             slot[:] = os.getpid(), self._sources.index(key.source), key.epoch, key.index
 
-    def explain(self, error: BaseException) -> list[tuple[int, str, int, int]]:
+    def explain(self, error: BaseException, dead: Sequence[int] = ()) -> list[tuple[int, str, int, int]]:
         """Look up what the workers that an error of the loader names were at.
 
         Args:
             error (BaseException): For instance "DataLoader worker (pid 71) is killed by signal: Killed."
+            dead (Sequence[int]): Processes that are known to have died, for errors of a broken connection to one.
 
         Returns:
             list[tuple[int, str, int, int]]: Process, source, epoch and index of each.
         """
         if 'DataLoader' not in str(error):
-            return []
-        named = {int(number) for text in re.findall(r'pid(?:\(s\))? ([\d, ]+)', str(error))
-                 for number in re.findall(r'\d+', text)}
+            named = set(dead) if isinstance(error, (OSError, EOFError)) else set()
+        else:
+            named = {int(number) for text in re.findall(r'pid(?:\(s\))? ([\d, ]+)', str(error))
+                     for number in re.findall(r'\d+', text)}
         return [(pid, self._sources[source], epoch, index) for pid, source, epoch, index in self._slots.tolist()
                 if pid in named]

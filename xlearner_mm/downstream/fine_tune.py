@@ -6,6 +6,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from xlearner_mm.datasets import build_stock
+
 
 class _LastMetrics(Hook):
     """Keeps the metrics of the latest validation, and when it was."""
@@ -28,6 +30,7 @@ def fine_tune(cfg: Config, work_dir: str) -> dict[str, Any]:
     Returns:
         dict: Metrics of the trained model, by their stock keys.
     """
+    _check_data(cfg)
     cfg.work_dir = work_dir
     cfg.resume = find_latest_checkpoint(work_dir) is not None
     runner = Runner.from_cfg(cfg)
@@ -37,3 +40,10 @@ def fine_tune(cfg: Config, work_dir: str) -> dict[str, Any]:
     if last.metrics is None or last.iteration < runner.max_iters:
         runner.val_loop.run()
     return dict(last.metrics or {})
+
+
+def _check_data(cfg: Config) -> None:
+    """Let the data sets read their annotations: the stock errors name no set, and mmseg's are assertions."""
+    for part in ('train', 'val'):
+        dataset = dict(cfg[f'{part}_dataloader'].dataset.to_dict(), _scope_=cfg.default_scope)
+        build_stock(f'{cfg.job.result.set}_{part}', dataset, f'{part}_dataloader.dataset')

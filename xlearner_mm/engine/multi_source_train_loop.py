@@ -4,20 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from mmengine.dist import get_rank
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.utils import calc_dynamic_intervals
 from torch.utils.data import DataLoader
 
 from xlearner_mm.datasets import InFlight, MultiSourceBatchSampler
-from xlearner_mm.models import Phase, XLearner
+from xlearner_mm.models import Phase
 from xlearner_mm.registry import LOOPS
 from xlearner_mm.utils import derive_seed
 
 from .data_check import check_data
-from .model_of import model_of
-from .multi_source_distributed import MultiSourceDistributed
+from .multi_source_model import multi_source_model
 from .skip_counter import SkipCounter
 
 
@@ -38,6 +36,8 @@ class MultiSourceTrainLoop(BaseLoop):
         val_interval (int): Iterations from one validation to the next.
         dynamic_intervals (list[tuple[int, int]], optional): Pairs of an iteration and the interval from there on.
         preflight_allow (Sequence[str]): Checks of the preflight whose findings are warnings and not errors.
+        max_non_finite (int): Optimizer steps of a source that are skipped, for a loss or a gradient that is not finite,
+            before the run stops; by default it stops at the first.
 
     Raises:
         TypeError: If model, wrapper or loader are not made for several sources.
@@ -53,16 +53,20 @@ class MultiSourceTrainLoop(BaseLoop):
                  val_begin: int = 1,
                  val_interval: int = 1000,
                  dynamic_intervals: Optional[list[tuple[int, int]]] = None,
-                 preflight_allow: Sequence[str] = ()) -> None:
+                 preflight_allow: Sequence[str] = (),
+                 max_non_finite: int = 0) -> None:
         if max_iters != int(max_iters) or max_iters < 1:
             raise ValueError(f'train_cfg.max_iters={max_iters!r} must be a positive integer.')
         if (runner.auto_scale_lr or {}).get('enable', False):
             raise ValueError('auto_scale_lr multiplies one batch size, but every source has its own. Turn it off and '
                              'set the learning rate in optim_wrapper.')
-        self.model = _multi_source_model(runner)
+        self.model = multi_source_model(runner)
         super().__init__(runner, dataloader)
         self._check_data()
         self._max_iters = int(max_iters)
+        if not isinstance(max_non_finite, int) or max_non_finite < 0:
+            raise ValueError(f'train_cfg.max_non_finite={max_non_finite!r} must be a non-negative integer.')
+        self.model.guard.limit = max_non_finite
         self._iter = self._epoch = 0
         self.max_epochs = 1  # what stock hooks ask of a loop by iterations
         self.val_begin = val_begin
@@ -122,7 +126,7 @@ class MultiSourceTrainLoop(BaseLoop):
                 self.runner.model.train()
                 self.run_iter(self._next_batch())
                 self._validate_if_due()
-        except RuntimeError as error:
+        except (RuntimeError, OSError, EOFError) as error:  # the last two of a connection to a worker that has died
             self._explain(error)
             raise
         self.runner.call_hook('after_train_epoch')
@@ -195,13 +199,15 @@ class MultiSourceTrainLoop(BaseLoop):
             self._iterator = None
             self.check_schedules()
 
-    def _explain(self, error: RuntimeError) -> None:
+    def _explain(self, error: Exception) -> None:
         """Say at which sample a worker was that died; torch may report it at any moment of the training."""
         dataset = self.dataloader.dataset
-        for pid, source, epoch, index in dataset.in_flight.explain(error) if dataset.in_flight is not None else ():
+        dead = [worker.pid for worker in getattr(self._iterator, '_workers', ()) if not worker.is_alive()]
+        found = dataset.in_flight.explain(error, dead) if dataset.in_flight is not None else ()
+        for pid, source, epoch, index in found:
             paths = ', '.join(dataset.image_paths(source, index)) or 'no path known'
             raise RuntimeError(
-                f'{str(error).rstrip(". ")}. Worker {pid} was at sample {index} of source {source!r} ({paths}), epoch '
+                f'{str(error).rstrip(". ") or type(error).__name__}. Worker {pid} was at sample {index} of source {source!r} ({paths}), epoch '
                 f'{epoch}. If it was killed for want of memory, lower train_dataloader.num_workers or the batch size; '
                 'if it dies there again, the file crashes its decoder: mend or remove it.') from error
 
@@ -267,12 +273,14 @@ class MultiSourceTrainLoop(BaseLoop):
                 'dumps into the work folder is sorted by name.)')
         self.state = saved['data']
         self.skips.counts = {source: dict(counts) for source, counts in saved['skipped'].items()}
+        self.model.guard.counts = dict(saved.get('non_finite', {}))
 
     def _publish_state(self) -> None:
         """Put the position where mmengine saves it with every checkpoint."""
         skipped = {source: dict(counts) for source, counts in self.skips.counts.items()}
         self.runner.message_hub.update_info(
-            self.STATE, dict(data=self.state, skipped=skipped, parameters=self._parameters))
+            self.STATE, dict(data=self.state, skipped=skipped, parameters=self._parameters,
+                             non_finite=dict(self.model.guard.counts)))
 
     def _validate_if_due(self) -> None:
         passed = sum(milestone <= self._iter for milestone in self.dynamic_milestones)
@@ -280,14 +288,3 @@ class MultiSourceTrainLoop(BaseLoop):
         due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
         if self.runner.val_loop is not None and self._iter >= self.val_begin and due:
             self.runner.val_loop.run()
-
-
-def _multi_source_model(runner: Runner) -> XLearner:
-    """Give the model behind its wrapper, and refuse wrappers that reduce gradients in another way."""
-    if is_model_wrapper(runner.model) and not isinstance(runner.model, MultiSourceDistributed):
-        raise TypeError(f'{type(runner.model).__name__} gives wrong gradients with one backward a source. Set '
-                        "model_wrapper_cfg=dict(type='xlearner_mm.MultiSourceDistributed').")
-    model = model_of(runner)
-    if not isinstance(model, XLearner):
-        raise TypeError(f'MultiSourceTrainLoop trains an xlearner_mm.XLearner, got {type(model).__name__}.')
-    return model

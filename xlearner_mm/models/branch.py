@@ -26,12 +26,15 @@ class BranchCfg:
         model (dict): Config of the stock model, its backbone a :class:`BackbonePort`.
         loss_weight (float): Weight of the source's losses in the total loss.
         checkpoint (str, optional): Checkpoint of the same stock model, backbone included, to start from.
+        micro_batches (int): Parts that a batch of the source runs in, one after the other, each with a backward of its
+            own: memory of a part, gradients of the whole (BN sees a part).
     """
 
     task: str
     model: Any
     loss_weight: float = 1.0
     checkpoint: Optional[str] = None
+    micro_batches: int = 1
 
 
 def parse_branches(branches: Any, tasks: Optional[list[str]]) -> dict[str, BranchCfg]:
@@ -74,13 +77,15 @@ def parse_branch(source: str, cfg: Mapping[str, Any], tasks: Optional[list[str]]
     try:
         branch = BranchCfg(**cfg)
     except TypeError as error:
-        raise TypeError(f'model.branches.{source} takes the keys task, model, loss_weight and checkpoint, got '
+        raise TypeError(f'model.branches.{source} takes the keys {", ".join(BranchCfg.__annotations__)}, got '
                         f'{sorted(cfg)}: {error}.') from error
     if tasks is not None and branch.task not in tasks:
         raise ValueError(f'Source {source!r} is of task {branch.task!r}, which has no sub-backbone. Tasks with one: '
                          f'{", ".join(tasks)}. Mend the task, or add it to model.backbone.sub_backbones.')
     if not branch.loss_weight >= 0:
         raise ValueError(f'loss_weight={branch.loss_weight!r} of source {source!r} must not be negative.')
+    if not isinstance(branch.micro_batches, int) or branch.micro_batches < 1:
+        raise ValueError(f'micro_batches={branch.micro_batches!r} of source {source!r} must be a positive integer.')
     return branch
 
 

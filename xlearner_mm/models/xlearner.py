@@ -1,6 +1,6 @@
 """The model of X-Learner."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import torch
@@ -9,18 +9,22 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from xlearner_mm.registry import MODELS
-from xlearner_mm.utils import Key, keyed_rng, seed_all
+from xlearner_mm.utils import Key, keyed_rng
 
 from .branch import build_branches, parse_branches, ports_of
 from .expansion import ExpandedBackbone, StagedBackbone, at_output_stride, build_backbone, build_staged_backbone
-from .label_check import check_annotations
+from .gradient_reducer import GradientReducer
 from .multi_source_data_preprocessor import MultiSourceDataPreprocessor
+from .non_finite_guard import NonFiniteGuard
 from .phase import Phase
 from .port_check import check_ports
 from .shared_parts import SharedParts
-from .source_step import backward_source, check_finite, squeeze_losses, weigh_losses
+from .source_gradients import SourceGradients
+from .source_step import squeeze_losses, weigh_losses
 from .squeeze import Squeezer, build_squeezer
 from .stock_checkpoint import load_stock_checkpoint
+from .train_step import train_step
+from .weighting import LossWeighting, build_weighting
 
 
 @MODELS.register_module()
@@ -39,6 +43,12 @@ class XLearner(BaseModel):
             dilated, with the same weights: sub-backbone, shared backbone and student alike.
         shared (Mapping[str, Sequence[str]], optional): By task, what its sources share of their stock models, see
             :class:`SharedParts`.
+        weighting (dict, optional): Config of a :class:`LossWeighting` on top of the ``loss_weight`` of the branches.
+
+    Attributes:
+        guard (NonFiniteGuard): Skips steps that are not finite.
+        keep_gradients (bool): Whether train steps keep the gradients of the sources apart; some weightings always do.
+        source_gradients (SourceGradients, optional): Where they are after such a step.
 
     Raises:
         TypeError: If a setting has the wrong type.
@@ -50,7 +60,8 @@ class XLearner(BaseModel):
                  branches: Mapping[str, Any],
                  squeeze: Optional[dict[str, Any]] = None,
                  output_stride: Optional[Mapping[str, int]] = None,
-                 shared: Optional[Mapping[str, Sequence[str]]] = None) -> None:
+                 shared: Optional[Mapping[str, Sequence[str]]] = None,
+                 weighting: Optional[dict[str, Any]] = None) -> None:
         super().__init__()
         with keyed_rng(torch.initial_seed(), 'backbone'):
             self.backbone = build_backbone(backbone, output_stride or {})
@@ -67,6 +78,10 @@ class XLearner(BaseModel):
         if squeeze is not None:
             models = {source: cfg.model for source, cfg in self._cfgs.items()}
             self.squeeze = build_squeezer(squeeze, self.backbone, models, self.shared)
+        self.weighting: LossWeighting = build_weighting(weighting, list(self._cfgs))
+        self.guard = NonFiniteGuard(list(self._cfgs))
+        self.keep_gradients = False
+        self.source_gradients: Optional[SourceGradients] = None
         self._phase = Phase.EXPANSION
         self._frozen = {name for name, p in self.named_parameters() if not p.requires_grad}  # by their own configs
         self._bind_ports()
@@ -149,6 +164,11 @@ class XLearner(BaseModel):
     def loss_weights(self) -> dict[str, float]:
         """Weight of the losses by source, in the order of the config."""
         return {source: cfg.loss_weight for source, cfg in self._cfgs.items()}
+
+    @property
+    def micro_batches(self) -> dict[str, int]:
+        """Number of parts by source that a batch of it runs in."""
+        return {source: cfg.micro_batches for source, cfg in self._cfgs.items()}
 
     def branch(self, source: str) -> BaseModel:
         """Give the stock model of a source in the present phase.
@@ -251,10 +271,10 @@ class XLearner(BaseModel):
                    optim_wrapper: OptimWrapper,
                    random_key: Sequence[Key] = (),
                    step: int = 0,
-                   reduce_gradients: Optional[Callable[[], None]] = None) -> dict[str, Tensor]:
+                   reducer: Optional[GradientReducer] = None) -> dict[str, Tensor]:
         """Do a forward and a backward a source, then one step of the optimizer.
 
-        Peak memory is the largest source's and not the sum (ours).
+        Peak memory is the largest source's and not the sum (ours). See :func:`train_step`.
 
         Args:
             data (Mapping[str, dict]): ``{source: {'inputs': [Tensor (C, H, W), ...], 'data_samples': [...]}}``.
@@ -262,36 +282,15 @@ class XLearner(BaseModel):
             random_key (Sequence): Key of the model's own randomness in this step; the source is added to it. Empty:
                 the generators are left alone.
             step (int): Steps done in this phase, for weights that change.
-            reduce_gradients (Callable, optional): Called once before the optimizer's step.
+            reducer (GradientReducer, optional): What averages gradients over ranks.
 
         Returns:
             dict[str, Tensor]: Scalars to log; ``loss`` is the total.
 
         Raises:
-            FloatingPointError: If a loss is not finite; nothing of the step is applied.
+            FloatingPointError: If losses or gradients are not finite in more steps than :attr:`guard` allows.
         """
-        log_vars: dict[str, Tensor] = {}
-        totals: dict[str, Tensor] = {}
-        if self.squeeze is not None:
-            self.squeeze.step = step
-        for source, batch in data.items():
-            if random_key:
-                seed_all(*random_key, source)
-            with optim_wrapper.optim_context(self):
-                processed = self.data_preprocessor({source: batch}, True)
-                check_annotations(source, batch['data_samples'], self.branch(source))
-                losses = self(**processed, mode='loss')
-            loss, logged = self.parse_losses(losses)
-            backward_source(optim_wrapper, loss, counts=len(totals) + 1 == len(data))
-            totals[source] = logged.pop('loss').detach()
-            log_vars.update({key: value.detach() for key, value in logged.items()})
-        check_finite(totals, log_vars)
-        if optim_wrapper.should_update():
-            if reduce_gradients is not None:
-                reduce_gradients()
-            optim_wrapper.step()
-            optim_wrapper.zero_grad()
-        return dict(loss=torch.stack(list(totals.values())).sum(), **log_vars)
+        return train_step(self, data, optim_wrapper, random_key, step, reducer or GradientReducer())
 
 
 def _follow_loaded_phase(model: XLearner, _: Any) -> None:

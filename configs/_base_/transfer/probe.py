@@ -1,7 +1,8 @@
 # What the linear probes share: the whole image's centre at 224 pixels, as ImageNet models see it.
 default_scope = 'mmpretrain'
 pipeline = [
-    dict(type='LoadImageFromFile'),
+    # SUN397 has files named .jpg that are GIF, which OpenCV does not read: mmpretrain once skipped 47 images for that.
+    dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     dict(type='ResizeEdge', scale=224, edge='short', interpolation='bicubic', backend='pillow'),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
