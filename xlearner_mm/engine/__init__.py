@@ -2,10 +2,12 @@
 
 from .atomic_checkpoint_hook import AtomicCheckpointHook
 from .atomic_local_backend import AtomicLocalBackend
+from .bucketed_reducer import BucketedReducer
 from .expansion_squeeze_hook import ExpansionSqueezeHook
 from .frozen_backbone_hook import FrozenBackboneHook
 from .multi_source_distributed import MultiSourceDistributed
 from .multi_source_eval_loop import MultiSourceEvalLoop
+from .multi_source_optim_wrapper_constructor import MultiSourceOptimWrapperConstructor
 from .multi_source_test_loop import MultiSourceTestLoop
 from .multi_source_train_loop import MultiSourceTrainLoop
 from .multi_source_val_loop import MultiSourceValLoop
@@ -13,7 +15,7 @@ from .source_loaders import SourceLoaders
 from .whole_checkpoint_hook import WholeCheckpointHook
 
 __all__ = [
-    'AtomicCheckpointHook', 'AtomicLocalBackend', 'ExpansionSqueezeHook', 'FrozenBackboneHook',
-    'MultiSourceDistributed', 'MultiSourceEvalLoop', 'MultiSourceTestLoop', 'MultiSourceTrainLoop',
-    'MultiSourceValLoop', 'SourceLoaders', 'WholeCheckpointHook'
+    'AtomicCheckpointHook', 'AtomicLocalBackend', 'BucketedReducer', 'ExpansionSqueezeHook', 'FrozenBackboneHook',
+    'MultiSourceDistributed', 'MultiSourceEvalLoop', 'MultiSourceOptimWrapperConstructor', 'MultiSourceTestLoop',
+    'MultiSourceTrainLoop', 'MultiSourceValLoop', 'SourceLoaders', 'WholeCheckpointHook'
 ]

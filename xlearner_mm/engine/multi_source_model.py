@@ -23,8 +23,8 @@ def multi_source_model(runner: Runner) -> XLearner:
     """
     if isinstance(runner, FlexibleRunner):
         raise TypeError('FlexibleRunner leaves forward, backward and reduction to a strategy that knows one loss a '
-                        "step; here every source has a backward of its own. Leave runner_type out, and set model_wrapper_cfg="
-                        "dict(type='xlearner_mm.MultiSourceDistributed') for several GPUs.")
+                        'step; here every source has a backward of its own. Leave runner_type out, and set '
+                        "model_wrapper_cfg=dict(type='xlearner_mm.MultiSourceDistributed') for several GPUs.")
     if is_model_wrapper(runner.model) and not isinstance(runner.model, MultiSourceDistributed):
         raise TypeError(f'{type(runner.model).__name__} gives wrong gradients with one backward a source. Set '
                         "model_wrapper_cfg=dict(type='xlearner_mm.MultiSourceDistributed').")

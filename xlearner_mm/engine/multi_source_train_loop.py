@@ -206,10 +206,11 @@ class MultiSourceTrainLoop(BaseLoop):
         found = dataset.in_flight.explain(error, dead) if dataset.in_flight is not None else ()
         for pid, source, epoch, index in found:
             paths = ', '.join(dataset.image_paths(source, index)) or 'no path known'
+            told = str(error).rstrip('. ') or type(error).__name__
             raise RuntimeError(
-                f'{str(error).rstrip(". ") or type(error).__name__}. Worker {pid} was at sample {index} of source {source!r} ({paths}), epoch '
-                f'{epoch}. If it was killed for want of memory, lower train_dataloader.num_workers or the batch size; '
-                'if it dies there again, the file crashes its decoder: mend or remove it.') from error
+                f'{told}. Worker {pid} was at sample {index} of source {source!r} ({paths}), epoch {epoch}. '
+                'If it was killed for want of memory, lower train_dataloader.num_workers or the batch size; if it dies '
+                'there again, the file crashes its decoder: mend or remove it.') from error
 
     def preflight(self) -> str:
         """Look for what would fail silently.

@@ -8,8 +8,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-_MEND = ('Lower the learning rate, clip gradients (optim_wrapper.clip_grad), lower the loss_weight, or look for bad '
-         'labels in the batch.')
+_MEND = ('resume from one with finite weights, with a lower learning rate, gradient clipping '
+         '(optim_wrapper.clip_grad) or a lower loss_weight, or look for bad labels in the batch')
 
 
 class NonFiniteGuard:
@@ -102,8 +102,8 @@ class NonFiniteGuard:
         text = f'The {what} of source {names} is not finite{where}: {parts}. The step was not applied'
         if any(self.counts[source] > self.limit for source in sources):
             raise FloatingPointError(
-                f'{text} and the checkpoints are as they were; skipped so far: {self.counts}, allowed '
-                f'train_cfg.max_non_finite={self.limit} a source. {_MEND}')
+                f'{text} and the checkpoints are as they were: {_MEND}. Steps skipped so far: {self.counts}, allowed '
+                f'train_cfg.max_non_finite={self.limit} a source.')
         if self._buffers:
             torch._foreach_copy_(self._buffers, self._saved)
         print_log(f'{text}; skipped so far: {self.counts} (train_cfg.max_non_finite={self.limit} a source).',
