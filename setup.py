@@ -79,7 +79,8 @@ with tempfile.TemporaryDirectory(prefix='xlearner_mm-build-') as temporary:
         packages=find_packages(include=['xlearner_mm', 'xlearner_mm.*']),
         python_requires='>=3.10',
         install_requires=read_requirements(),
-        extras_require=dict(export=['safetensors', 'timm']),
+        extras_require=dict(
+            export=['safetensors', 'timm'], weighting=['cvxpy', 'qpsolvers', 'quadprog', 'torchjd>=0.18']),
         cmdclass=dict(build_py=BuildWithConfigs),
         options=build_folders(temporary),
         zip_safe=False)

@@ -1,11 +1,12 @@
 """What one process of a distributed test does; a module of its own, so that a new process can import it."""
 
+import copy
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import torch
 import torch.distributed as dist
@@ -17,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from tiny import batches, two_stage_detector, xlearner
 from xlearner_mm.engine import BucketedReducer, MultiSourceDistributed
+from xlearner_mm.models.weighting import GradientWeighting
 from xlearner_mm.setup_env import register_all_modules
 
 # Sources by step; none of them in all steps of its own, some with none of the parameters of the step before.
@@ -40,22 +42,31 @@ def group(rank: int, world: int, port: int) -> Iterator[None]:
     os.environ.update(RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR='localhost', MASTER_PORT=str(port))
     dist.init_process_group('gloo')
     register_all_modules()
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
+    yield
+    dist.barrier()  # torch 2.1 may hang if one process leaves while another one still closes the group
+    dist.destroy_process_group()
 
 
-def build(seed: int = 0, **kwargs: Any) -> nn.Module:
-    """An X-Learner whose losses are those of its own samples and whose BN is frozen."""
+@MODELS.register_module()
+class EqualLengths(GradientWeighting):
+    """Makes the gradients of all sources equally long: those of the ranks must have been averaged before."""
+
+    def row_weights(self, gramian: torch.Tensor) -> torch.Tensor:
+        return gramian.diagonal().rsqrt()
+
+
+def build(seed: int = 0, frozen_bn: bool = True, parts: int = 1, **kwargs: Any) -> nn.Module:
+    """An X-Learner whose losses are those of its own samples."""
     torch.manual_seed(seed)
     cfg = xlearner(squeeze=False, **kwargs)
     cfg.branches.boxes.model = two_stage_detector()  # FCOS shares its number of positives among the ranks
+    for branch in cfg.branches.values() if parts > 1 else ():
+        branch.micro_batches = parts
     model = MODELS.build(cfg)
     model.init_weights()
     model.train()
     for module in model.modules():
-        if isinstance(module, _BatchNorm):
+        if isinstance(module, _BatchNorm) and frozen_bn:
             module.eval()
     return model
 
@@ -69,16 +80,18 @@ def data_of(schedule: str, step: int, rank: int) -> dict[str, Any]:
     return batches(*sources, seed=10 * step + rank)
 
 
-def train(world: int, schedule: str, steps: int, accumulation: int, **kwargs: Any) -> dict[str, Any]:
+def train(world: int, schedule: str, steps: int, accumulation: int, reduce_dtype: Optional[str] = None,
+          no_sync: bool = False, **kwargs: Any) -> dict[str, Any]:
     """Train as one of the ranks."""
     rank = dist.get_rank()
-    model = MultiSourceDistributed(build(seed=rank, **kwargs), bucket_mb=0.05)
+    model = MultiSourceDistributed(build(seed=rank, **kwargs), bucket_mb=0.05, reduce_dtype=reduce_dtype)
     start = {name: value.clone() for name, value in model.module.state_dict().items()}
     optim = wrap(model, accumulative_counts=accumulation)
     reduced, in_use, overlapped = [], [], []
     step_of_optim, optim.step = optim.step, lambda: (in_use.append(_bytes_in_use(model)), step_of_optim())
     for step in range(steps * accumulation):
-        model.train_step(data_of(schedule, step, rank), optim, random_key=(step, rank))
+        with model.no_sync() if no_sync and not optim.should_sync() else nullcontext():
+            model.train_step(data_of(schedule, step, rank), optim, random_key=(step, rank))
         if optim.should_update():
             reduced.append(model.reducer.reduced_bytes)
             overlapped.append(model.reducer.overlapped)
@@ -104,13 +117,54 @@ def _trained(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.named_parameters()}
 
 
+# By name: schedule, accumulation, steps, what the model is built with, and how ranks train.
+EXTRAS: dict[str, tuple[str, int, int, dict, dict]] = {
+    'gradient weighting': ('mixed', 2, 2, dict(weighting=dict(type='mmengine.EqualLengths'), expanded=False), {}),
+    'micro-batches': ('joint', 1, 3, dict(parts=2), {}),
+    'no_sync': ('alternate', 3, 2, {}, dict(no_sync=True)),
+    'half the bytes': ('joint', 1, 2, {}, dict(reduce_dtype='bfloat16')),
+}
+
+
 def train_cases(rank: int, world: int, port: int, folder: str, cases: list[tuple[str, int]], steps: int) -> None:
     """Train all cases of schedule and accumulation, then find out what happens with a loss that is not finite."""
     with group(rank, world, port):
         found: dict[Any, Any] = {case: train(world, case[0], steps, case[1]) for case in cases}
+        for name, (schedule, accumulation, number, built, trained) in EXTRAS.items():
+            try:
+                found[name] = train(world, schedule, number, accumulation, **built, **trained)
+            except ValueError as error:
+                found[name] = str(error)
+        found['buffers'] = _buffers_after_a_step(rank)
+        found['skipped'] = _skipped(rank, world)
         found['not finite'] = _not_finite(rank, world)
         found['different sources'] = _error(lambda: _differ(rank))
         torch.save(found, f'{folder}/{rank}.pth')
+
+
+def _buffers_after_a_step(rank: int) -> dict[str, torch.Tensor]:
+    model = MultiSourceDistributed(build(seed=rank, frozen_bn=False))
+    model.train_step(data_of('joint', 0, rank), wrap(model), random_key=(0, rank))
+    return dict(model.module.named_buffers())
+
+
+def _skipped(rank: int, world: int) -> dict[str, Any]:
+    """What a step changes whose loss is not finite on the last rank."""
+    model = MultiSourceDistributed(build(frozen_bn=False), bucket_mb=0.05)
+    model.module.guard.limit = 1
+    optim = wrap(model)
+    for step in range(2):
+        model.train_step(data_of('joint', step, rank), optim, random_key=(step, rank))
+    before = copy.deepcopy(model.state_dict())
+    spoiled = data_of('joint', 2, rank)
+    if rank == world - 1:
+        spoiled['maps']['inputs'] = [torch.full((3, 64, 64), float('nan')) for _ in range(2)]
+    model.train_step(spoiled, optim, random_key=(2, rank))
+    changed = [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])]
+    found = dict(changed=changed, counts=dict(model.module.guard.counts), overlapped=model.reducer.overlapped,
+                 gradients=sum(p.grad is not None for p in model.parameters()))
+    model.train_step(data_of('joint', 3, rank), optim, random_key=(3, rank))
+    return dict(found, after=_trained(model.module))
 
 
 def _not_finite(rank: int, world: int) -> str:

@@ -122,6 +122,7 @@ def in_a_child(run: Callable[..., float], *args: Any) -> float:
     receiving, sending = multiprocessing.Pipe(duplex=False)
     child = multiprocessing.get_context('fork').Process(target=lambda: sending.send(run(*args)))
     child.start()
+    sending.close()  # so that a child that fails is the end of the waiting
     value = receiving.recv()
     child.join()
     return value

@@ -42,8 +42,8 @@ class NonFiniteGuard:
         """
         self._losses, self._parts = {}, {}
         if self.limit > 0:
-            self._buffers = [b for b in model.buffers() if b.is_floating_point()]
-            if [b.shape for b in self._saved] != [b.shape for b in self._buffers]:
+            self._buffers = list(model.buffers())  # counters, too: averages are computed with some of them
+            if list(map(_kind, self._saved)) != list(map(_kind, self._buffers)):
                 self._saved = [torch.empty_like(b) for b in self._buffers]
             if self._buffers:
                 torch._foreach_copy_(self._saved, self._buffers)
@@ -57,7 +57,8 @@ class NonFiniteGuard:
             parts (Mapping[str, Tensor]): What it consists of, to be told.
         """
         self._losses[source] = self._losses[source] + loss if source in self._losses else loss
-        self._parts.update(parts)
+        # Added up as the loss: what was not finite in an earlier iteration is told, too.
+        self._parts.update({key: self._parts.get(key, 0) + value for key, value in parts.items()})
 
     def flags(self) -> Tensor:
         """Tell the sources whose loss is not finite.
@@ -120,7 +121,13 @@ def _finite(parameters: Sequence[nn.Parameter]) -> bool:
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         return True
-    return bool(torch.stack([norm.float() for norm in torch._foreach_norm(gradients)]).isfinite().all())
+    norms = torch.stack([norm.float() for norm in torch._foreach_norm(gradients)])
+    # The square of a large number is infinite, and the number is not: look closer, which is rare.
+    return bool(norms.isfinite().all()) or all(bool(gradient.isfinite().all()) for gradient in gradients)
+
+
+def _kind(tensor: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
+    return tensor.shape, tensor.dtype, tensor.device
 
 
 def loss_scale(optim_wrapper: object) -> Optional[float]:

@@ -87,9 +87,8 @@ class SourceGradients:
             scale (float): Scale that the losses were multiplied with; ``aggregate`` sees gradients without it.
         """
         shared = self.shared() if aggregate is not None else []
-        for i, parameter in enumerate(self._parameters):
-            if i not in shared:
-                parameter.grad = _sum([gradient for row in self._rows.values() if (gradient := row[i]) is not None])
+        for i in set(range(len(self._parameters))).difference(shared):
+            self._parameters[i].grad = _sum([g for row in self._rows.values() if (g := row[i]) is not None])
         if shared and aggregate is not None:
             rows = self.matrix(shared).div_(scale)
             # What is not finite is left to the guard, which looks at the sum.

@@ -74,7 +74,8 @@ def train_step(model: XLearner, data: Mapping[str, Any], optim_wrapper: OptimWra
 def _run_source(model: XLearner, source: str, batch: Mapping[str, Any], optim_wrapper: OptimWrapper,
                 is_last: bool) -> tuple[Tensor, dict[str, Tensor]]:
     """Give the total of a source before it is weighted, and its scalars, after its backward passes."""
-    total, log_vars = torch.zeros(()), dict[str, Tensor]()
+    total: Any = 0  # no tensor of the CPU: to bring one to a device is to wait for the device
+    log_vars: dict[str, Tensor] = {}
     parts = micro_batches(source, batch, model.micro_batches[source])
     for number, (part, share) in enumerate(parts, 1):
         with timed('forward', source), optim_wrapper.optim_context(model):
@@ -86,7 +87,7 @@ def _run_source(model: XLearner, source: str, batch: Mapping[str, Any], optim_wr
         with timed('backward', source):
             backward_source(optim_wrapper, loss if share == 1 else loss * share, is_last and number == len(parts))
         logged.pop('loss')
-        total = total.to(loss.device) + share * (loss if before is None else before).detach()
+        total = total + share * (loss if before is None else before).detach()
         for key, value in logged.items():
             log_vars[key] = log_vars.get(key, 0) + (value.detach() if share == 1 else share * value.detach())
     return total, log_vars

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from xlearner_mm.registry import MODELS
 
+from ..weighting.uncertainty_terms import uncertainty_terms
+
 
 @MODELS.register_module()
 class UncertaintyTeacherWeights(nn.Module):
@@ -40,5 +42,5 @@ class UncertaintyTeacherWeights(nn.Module):
         Returns:
             dict[str, Tensor]: What is back-propagated, by teacher; it may be negative.
         """
-        return {teacher: (torch.exp(-self.log_variances[teacher]) * loss + self.log_variances[teacher]) / 2
-                for teacher, loss in losses.items()}
+        terms = {teacher: uncertainty_terms(self.log_variances[teacher]) for teacher in losses}
+        return {teacher: terms[teacher][0] * loss + terms[teacher][1] for teacher, loss in losses.items()}

@@ -1,6 +1,5 @@
-"""The parts of a train step that concern one source."""
+"""The losses of a source in the squeeze phase."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.model import BaseModel
@@ -8,25 +7,7 @@ from torch import Tensor
 
 from .normalisation import Normalisation
 from .squeeze import Squeezer
-
-
-def weigh_losses(losses: Mapping[str, Any], weight: float) -> dict[str, Any]:
-    """Weigh what is back-propagated; leave alone what is only logged (ours).
-
-    Args:
-        losses (Mapping[str, Tensor or list[Tensor]]): What a stock model returns in mode ``loss``.
-        weight (float): Weight of the source.
-
-    Returns:
-        dict[str, Tensor or list[Tensor]]: The same keys.
-    """
-
-    def _weigh(key: str, value: Any) -> Any:
-        if 'loss' not in key or weight == 1:
-            return value
-        return [v * weight for v in value] if isinstance(value, (list, tuple)) else value * weight
-
-    return {key: _weigh(key, value) for key, value in losses.items()}
+from .weighting import weigh_losses
 
 
 def squeeze_losses(squeeze: Squeezer, branch: BaseModel, task: str, inputs: Tensor,
