@@ -56,3 +56,12 @@ def test_few_data_freeze_the_backbone_and_take_a_part_of_each_data_set():
 def test_a_field_that_is_not_there():
     with pytest.raises(ValueError, match='mine: downstream.channels names model.nek.in_channels, which'):
         fine_tune_config(make_set(channels={'model.nek.in_channels': 3}), resnet(), PIXELS, 'full', 0)
+
+
+@pytest.mark.parametrize('key, change', [
+    ('load_from', dict(load_from='x.pth')), ('model.init_cfg', dict(model=dict(init_cfg=dict(type='Pretrained'))))])
+def test_weights_of_the_set_would_replace_every_backbone(key, change):
+    how = make_set()
+    how.cfg.merge_from_dict(change)
+    with pytest.raises(ValueError, match=f"'mine' has {key}, whose weights would replace"):
+        fine_tune_config(how, resnet(), PIXELS, 'full', 0)

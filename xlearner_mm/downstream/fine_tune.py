@@ -1,10 +1,11 @@
 """A stock training run whose last validation is the figure."""
 
+from pathlib import Path
 from typing import Any, Optional
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from xlearner_mm.datasets import build_stock
 
@@ -21,7 +22,9 @@ class _LastMetrics(Hook):
 
 
 def fine_tune(cfg: Config, work_dir: str) -> dict[str, Any]:
-    """Train a stock model, going on where an earlier run was stopped, and validate it.
+    """Train a stock model, from the beginning if an earlier run was stopped, and validate it.
+
+    mmengine saves no random state: a run that goes on would end with another figure than one that was not stopped.
 
     Args:
         cfg (Config): Stock config.
@@ -31,8 +34,9 @@ def fine_tune(cfg: Config, work_dir: str) -> dict[str, Any]:
         dict: Metrics of the trained model, by their stock keys.
     """
     _check_data(cfg)
-    cfg.work_dir = work_dir
-    cfg.resume = find_latest_checkpoint(work_dir) is not None
+    cfg.work_dir, cfg.resume = work_dir, False
+    for left in (Path(work_dir, 'last_checkpoint'), *Path(work_dir).glob('*.pth')):
+        left.unlink(missing_ok=True)
     runner = Runner.from_cfg(cfg)
     last = _LastMetrics()
     runner.register_hook(last)

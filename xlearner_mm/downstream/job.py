@@ -87,7 +87,7 @@ class Job:
         cfg.job = dict(key=self.key, result=self._record(), features=str(self.root / 'features'))
         path = self.folder / 'config.py'
         if path.is_file() and Config.fromfile(path).job.key != self.key:
-            shutil.rmtree(self.folder)  # a run would resume from what others' weights or settings left
+            shutil.rmtree(self.folder)  # nothing of other weights or settings is left
         atomic_write(path, Config(cfg.to_dict(), format_python_code=False).pretty_text.encode())
         return path
 
