@@ -12,10 +12,11 @@ from .multi_source_test_loop import MultiSourceTestLoop
 from .multi_source_train_loop import MultiSourceTrainLoop
 from .multi_source_val_loop import MultiSourceValLoop
 from .source_loaders import SourceLoaders
+from .task_interference_hook import TaskInterferenceHook
 from .whole_checkpoint_hook import WholeCheckpointHook
 
 __all__ = [
     'AtomicCheckpointHook', 'AtomicLocalBackend', 'BucketedReducer', 'ExpansionSqueezeHook', 'FrozenBackboneHook',
     'MultiSourceDistributed', 'MultiSourceEvalLoop', 'MultiSourceOptimWrapperConstructor', 'MultiSourceTestLoop',
-    'MultiSourceTrainLoop', 'MultiSourceValLoop', 'SourceLoaders', 'WholeCheckpointHook'
+    'MultiSourceTrainLoop', 'MultiSourceValLoop', 'SourceLoaders', 'TaskInterferenceHook', 'WholeCheckpointHook'
 ]
