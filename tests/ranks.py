@@ -72,7 +72,7 @@ def build(seed: int = 0, frozen_bn: bool = True, parts: int = 1, **kwargs: Any) 
 
 
 def wrap(model: nn.Module, **kwargs: Any) -> OptimWrapper:
-    return OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9, weight_decay=1e-3), **kwargs)
+    return OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9, weight_decay=1e-3), **kwargs)
 
 
 def data_of(schedule: str, step: int, rank: int) -> dict[str, Any]:

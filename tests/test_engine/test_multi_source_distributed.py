@@ -56,7 +56,7 @@ def test_a_weighting_by_gradients_changes_what_is_learned(ranks):
     schedule, accumulation, steps, built, _ = EXTRAS['gradient weighting']
     plain = train_in_turn(RANKS, schedule, steps, accumulation, **dict(built, weighting=None))
     name = 'backbone.conv1.weight'
-    assert (plain[name] - ranks[0]['gradient weighting']['trained'][name]).abs().max() > 1e-4
+    assert (plain[name] - ranks[0]['gradient weighting']['trained'][name]).abs().max() > 1e-5
 
 
 def test_buckets_are_sent_during_the_last_micro_batches(ranks):

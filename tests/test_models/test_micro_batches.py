@@ -48,7 +48,7 @@ def test_parts_give_the_gradient_and_the_scalars_of_the_whole(source):
 
 
 def test_parts_are_one_iteration_and_one_step():
-    model = build_split(2, 'photos')
+    model = build_split(2, 'maps')  # the last source of the step
     optim = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.), accumulative_counts=2)
     for count in (1, 2):
         start = model.branches['photos'].head.fc.weight.clone()

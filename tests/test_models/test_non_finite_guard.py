@@ -96,8 +96,8 @@ def test_sources_are_counted_apart_and_together(caplog):
     model.train_step(data(['maps']), optim)
     model.train_step(data(['photos']), optim)
     assert model.guard.counts == dict(maps=1, photos=1)
-    with pytest.raises(FloatingPointError, match="The loss of source 'photos', 'maps' is not finite: {'photos.loss': nan"
-                                                 ", 'maps.decode.loss_ce': nan"):
+    with pytest.raises(FloatingPointError, match="The loss of source 'photos', 'maps' is not finite: {'photos.loss': "
+                                                 "nan, 'maps.decode.loss_ce': nan"):
         model.train_step(data(['photos', 'maps']), optim)
 
 
@@ -126,7 +126,7 @@ def test_what_is_told_of_a_window_is_what_spoiled_it():
     model = build()
     optim = wrap(model, accumulative_counts=2)
     model.train_step(data(['photos']), optim)
-    with pytest.raises(FloatingPointError, match="source 'photos' is not finite: {'photos.loss': nan}"):
+    with pytest.raises(FloatingPointError, match="The loss of source 'photos' is not finite: {'photos.loss': nan}"):
         model.train_step(data(), optim)
 
 
@@ -161,8 +161,8 @@ def test_a_gradient_that_is_not_finite_is_found_and_told_of_its_source():
     assert model.guard.counts == dict(photos=1)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
     assert not optim.optimizer.state and all(p.grad is None for p in model.parameters())
-    with pytest.raises(FloatingPointError, match="The gradient of source 'photos' is not finite: {'photos.loss': [0-9.]*"
-                                                 ", 'photos.loss_root': 0.0}. The step was not applied"):
+    with pytest.raises(FloatingPointError, match="The gradient of source 'photos' is not finite: {'photos.loss': "
+                                                 "[0-9.]*, 'photos.loss_root': 0.0}. The step was not applied"):
         model.train_step(data(), optim)
 
 
@@ -246,7 +246,7 @@ def test_scale_of_a_wrapper():
 
 @HOOKS.register_module()
 class SpoilHook(Hook):
-    """Gives the last source of a step images of NaN: the running statistics that it spoils are read by those after it."""
+    """Gives the last source of a step images of NaN; those after it would read the statistics that it spoils."""
 
     priority = 'HIGHEST'
 
