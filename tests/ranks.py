@@ -187,19 +187,28 @@ def _error(do: Callable[[], Any]) -> str:
     return 'none'
 
 
+def _sum_of_ranks() -> float:
+    value = torch.tensor(dist.get_rank() + 1.)
+    dist.all_reduce(value)
+    return value.item()
+
+
 class Tangle(nn.Module):
     """Parameters of which each source reaches some, and others now and then."""
 
     def __init__(self) -> None:
         super().__init__()
         self.parts = nn.ParameterDict({name: nn.Parameter(torch.full((3, ), 2.)) for name in 'abcd'})
+        self.asked: list[float] = []
 
     def run(self, reducer: BucketedReducer, sources: dict[str, tuple[str, ...]], updates: bool = True) -> None:
         """An iteration: a backward a source over the parameters that it reaches this time."""
         reducer.begin(0, dict.fromkeys(sources, 1), updates)
         for number, (source, reached) in enumerate(sources.items(), 1):
             reducer.enter(source)
+            self.asked.append(_sum_of_ranks())  # as SyncBN and FCOS do in their forward passes
             sum(((dist.get_rank() + number) * self.parts[name].sum() for name in reached), torch.zeros(())).backward()
+        self.asked.append(_sum_of_ranks())  # as a weighting does after the backward passes
         if updates:
             reducer.finish(torch.zeros(2))
 
@@ -228,6 +237,7 @@ def reduce_cases(rank: int, world: int, port: int, folder: str) -> None:
         model.run(reducer, dict(one=('a', 'b')), updates=False)
         model.run(reducer, dict(two=('b', 'c')))
         found['piled up'] = dict(model.pop(), bytes=reducer.reduced_bytes)
+        found['asked'] = model.asked
         reducer.synced = False
         found['no_sync'] = _error(lambda: model.run(reducer, usual))
         torch.save(found, f'{folder}/{rank}.pth')

@@ -107,8 +107,9 @@ def measures(device: str, sources: tuple[str, ...]) -> Iterator[Measure]:
                     continue
                 got = run(kind, device, precision, distributed, sources, STEPS)
                 worst = max(abs(got.losses[key] - value) / max(abs(value), 1) for key, value in expected.items())
-                yield Measure(f'{kind}, {precision}{", NCCL" * distributed}: largest relative difference of a loss', worst,
-                              LIMITS[precision], f'CPU in fp32, {len(expected)} losses; {got.megabytes:.0f} MB, '
+                name = f'{kind}, {precision}{", NCCL" * distributed}: largest relative difference of a loss'
+                yield Measure(name, worst, LIMITS[precision],
+                              f'CPU in fp32, {len(expected)} losses; {got.megabytes:.0f} MB, '
                               f'{got.images_per_second:.0f} images a second')
 
 
@@ -131,8 +132,8 @@ def main() -> int:
     os.environ.update(RANK='0', WORLD_SIZE='1', LOCAL_RANK='0', MASTER_ADDR='localhost', MASTER_PORT='29544')
     dist.init_process_group('nccl')
     found = list(measures('cuda', sources_with_ops()))
-    return report(f'{stack} stack, torch {torch.__version__}, {torch.cuda.get_device_name()}, {IMAGES} images of {SIZE} px '
-                  'a source, 4 threads of the CPU', found, args.json)
+    return report(f'{stack} stack, torch {torch.__version__}, {torch.cuda.get_device_name()}, {IMAGES} images of '
+                  f'{SIZE} px a source, 4 threads of the CPU', found, args.json)
 
 
 if __name__ == '__main__':

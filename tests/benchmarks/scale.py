@@ -1,9 +1,9 @@
 """Measures of joint training, each with its limit: ``python tests/benchmarks/scale.py [--parts ...] [--json FILE]``.
 
 Exits 1 if a limit is missed. One thread a process, medians of interleaved repeats. ``step``: the joint step against the
-stock libraries' own; ``memory``: its peak, in a fork each; ``ranks``: 2 and 4 gloo processes against one; ``kill``: a rank
-that is killed; ``weak``: weak scaling, data included; ``weighting``: the plug-ins against references. About 15 minutes on
-two idle cores.
+stock libraries' own; ``memory``: its peak, in a fork each; ``ranks``: 2 and 4 gloo processes against one; ``kill``: a
+rank that is killed; ``weak``: weak scaling, data included; ``weighting``: the plug-ins against references. About 15
+minutes on two idle cores.
 """
 
 import argparse

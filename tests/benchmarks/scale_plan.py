@@ -107,8 +107,8 @@ def of_recipe(name: str, gpu: Gpu) -> tuple[list[Sequence[str]], list[Sequence[s
     parameters = sum(gradients.values()) / 4
     largest = max(images[source] * costs[source].kept for source in SOURCES)
     counted = [(name, source, f'{"×".join(map(str, SOURCES[source][1]))}', str(images[source]),
-                f'{costs[source].flops / 1e9:.0f}', f'{costs[source].kept / 2**20:.0f}', f'{gradients[source] / 2**20:.0f}')
-               for source in SOURCES]
+                f'{costs[source].flops / 1e9:.0f}', f'{costs[source].kept / 2**20:.0f}',
+                f'{gradients[source] / 2**20:.0f}') for source in SOURCES]
     planned = []
     for gpus in (8, 64, 512):
         compute, reduce, exposed, step = plan(costs, images, gradients, gpus, gpu)

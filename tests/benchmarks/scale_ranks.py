@@ -44,8 +44,8 @@ def equality() -> Iterator[Measure]:
         rows = [rank[case] for rank in ranks for case in CASES]
         different = sum(a != b for row in rows for a, b in zip(row['reduced'], row['in_use'], strict=True))
         early = statistics.mean(number for row in rows for number in row['overlapped'])
-        yield Measure(f'{world} ranks: steps that reduced other bytes than one copy of the gradients in use', different, 0,
-                      f'{sum(len(row["reduced"]) for row in rows)} steps, largest {max(rows[0]["reduced"])} bytes; '
+        yield Measure(f'{world} ranks: steps that reduced other bytes than one copy of the gradients in use', different,
+                      0, f'{sum(len(row["reduced"]) for row in rows)} steps, largest {max(rows[0]["reduced"])} bytes; '
                       f'{early:.1f} buckets a step sent before the backward passes were over')
 
 
@@ -93,8 +93,8 @@ def weak_scaling() -> Iterator[Measure]:
     alone, together = ranks[0]['alone'], [max(pair) for pair in zip(*(rank['together'] for rank in ranks), strict=True)]
     ratio = statistics.median(a / b for a, b in zip(alone, together, strict=True))
     yield Measure('weak scaling, 1 to 2 processes: ideal step time in ratio', ratio, 0.9,
-                  f'{1000 * statistics.median(alone):.0f} ms alone, {1000 * statistics.median(together):.0f} ms together, '
-                  'data included, ResNet-18', at_least=True)
+                  f'{1000 * statistics.median(alone):.0f} ms alone, {1000 * statistics.median(together):.0f} ms '
+                  'together, data included, ResNet-18', at_least=True)
 
 
 def time_steps(rank: int, world: int, port: int, folder: str, data: str) -> None:

@@ -48,9 +48,9 @@ def alone() -> Iterator[Measure]:
     yield Measure('CAGrad, difference of the worst gain, which it makes as large as it can',
                   max(abs(gain(mine, rows) - gain(theirs, rows)) for mine, theirs, rows in pairs), 1e-4,
                   'its dual by SLSQP, 10 sets')
-    yield Measure('CAGrad, largest difference to the length of the gradients', max(_difference(*p) for p in pairs), 1e-4,
-                  "as before; the solver of torchjd stops at 1e-8 of the dual's objective and has no setting for it")
-    yield Measure('UncertaintyWeighting, DynamicWeightAverage: values and gradients that are not as written out', _failed(
+    yield Measure('CAGrad, largest difference to the length of the gradients', max(_difference(*p) for p in pairs),
+                  1e-4, "as before; torchjd's solver stops at 1e-8 of the dual's objective and has no setting for it")
+    yield Measure('UncertaintyWeighting, DynamicWeightAverage: values or gradients other than written out', _failed(
         test_uncertainty_weighting.test_values_and_gradients,
         lambda: test_dynamic_weight_average.test_windows_with_absent_sources(2.0),
         test_dynamic_weight_average.test_gradients_have_the_weights), 0, 'the formulas of the papers, to 1e-5')

@@ -29,6 +29,10 @@ def test_gradients_are_averages_whatever_was_expected(found, step, gradients, se
         assert rank[step]['bytes'] == sent * EACH
 
 
+def test_messages_of_forward_passes_do_not_get_between_those_of_gradients(found):
+    assert all(set(rank['asked']) == {3.0} and len(rank['asked']) > 20 for rank in found)
+
+
 def test_what_is_complete_is_sent_before_the_step_is_over(found):
     assert [found[0][step]['overlapped'] for step in ('learned', 'known', 'missing')] == [0, 3, 2]
 

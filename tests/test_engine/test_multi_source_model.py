@@ -40,4 +40,4 @@ def test_a_runner_with_a_strategy_is_refused(toy_data, tmp_path):
     assert isinstance(runner, FlexibleRunner)
     with pytest.raises(TypeError, match='FlexibleRunner leaves forward, backward and reduction to a strategy.*'
                                         "Leave runner_type out, and set model_wrapper_cfg="):
-        multi_source_model(runner)
+        runner.train()

@@ -36,7 +36,8 @@ def fine_tune_config(downstream: DownstreamSet, backbone: Mapping[str, Any], pix
         Config: The config, which the set's library trains.
 
     Raises:
-        ValueError: If the config lacks a field that ``downstream`` names or brings weights, or the backbone does not fit.
+        ValueError: If the config lacks a field that ``downstream`` names, or brings weights, or the backbone does not
+            fit.
     """
     cfg = copy.deepcopy(downstream.cfg)
     named = [key for key, value in (('load_from', cfg.get('load_from')), ('model.init_cfg', cfg.model.get('init_cfg')))

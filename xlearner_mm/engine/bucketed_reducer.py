@@ -1,9 +1,10 @@
 """Gradients averaged over the ranks while the backward passes go on."""
 
 from collections.abc import Mapping, Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import torch
+import torch.distributed as dist
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from .flat_average import FlatAverage
 from .reduction_plan import ReductionPlan, make_plan
 from .source_agreement import SourceAgreement
 
+_MOST_PLANS = 1000  # of schedules with many sources, whose combinations may never end
 Part = tuple[int, str, int]  # phase, source, backward passes of it
 
 
@@ -41,6 +43,9 @@ class BucketedReducer(GradientReducer):
         self._bucket_bytes = int(bucket_mb * 2**20)
         self._dtype = dtype
         self._agreement = SourceAgreement(sources)
+        # Of its own: a rank that does not reach a parameter sends its bucket later, after messages of forward passes
+        # (SyncBN, numbers of positives) that the other ranks send before it. Within a group the order must be the same.
+        self._group: Any = dist.new_group()
         self._hooked: set[int] = set()
         self._usage: dict[Part, list[int]] = {}
         self._plans: dict[tuple[tuple[Part, ...], tuple[Part, ...]], ReductionPlan] = {}
@@ -68,6 +73,8 @@ class BucketedReducer(GradientReducer):
         """Get ready to send buckets."""
         key = tuple(now), tuple(dict.fromkeys(self._waiting))
         if key not in self._plans:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
             self._plans[key] = make_plan(self._parameters, [self._usage[p] for p in now],
                                          [self._usage[p] for p in key[1]], self._bucket_bytes)
         self._plan = self._plans[key]
@@ -103,7 +110,7 @@ class BucketedReducer(GradientReducer):
     def _send(self, plan: ReductionPlan) -> None:
         self._agreement.check()
         bucket = [self._parameters[i] for i in plan.buckets[len(self._sent)]]
-        self._sent.append(FlatAverage([p.grad for p in bucket], bucket, self._dtype))
+        self._sent.append(FlatAverage([p.grad for p in bucket], bucket, self._dtype, self._group))
 
     def finish(self, flags: Tensor) -> list[int]:
         """See :meth:`GradientReducer.finish`.
@@ -142,7 +149,7 @@ class BucketedReducer(GradientReducer):
             counts[i] = 1
         buckets = make_plan(self._parameters, [counts], [], self._bucket_bytes).buckets
         sent = [FlatAverage([self._parameters[i].grad for i in bucket], [self._parameters[i] for i in bucket],
-                            self._dtype) for bucket in buckets]
+                            self._dtype, self._group) for bucket in buckets]
         for bucket, average in zip(buckets, sent, strict=True):
             self._write(bucket, average.wait(), [1] * len(self._parameters))
         self.reduced_bytes += sum(average.nbytes for average in sent)
@@ -177,7 +184,7 @@ class BucketedReducer(GradientReducer):
         places = [i for i, is_used in enumerate(used.tolist()) if is_used]
         result: list[Optional[Tensor]] = [None] * len(gradients)
         if places:
-            whole = FlatAverage([gradients[i] for i in places], [like[i] for i in places], self._dtype)
+            whole = FlatAverage([gradients[i] for i in places], [like[i] for i in places], self._dtype, self._group)
             self.reduced_bytes += whole.nbytes
             for i, value in zip(places, whole.wait(), strict=True):
                 result[i] = value.to(like[i].dtype)

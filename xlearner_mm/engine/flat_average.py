@@ -1,7 +1,7 @@
 """One average over the ranks for several tensors."""
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 import torch
 import torch.distributed as dist
@@ -15,10 +15,11 @@ class FlatAverage:
         tensors (Sequence[Tensor, optional]): Tensors of one data type and device; None counts as zeros.
         like (Sequence[Tensor]): Tensors of the same shapes.
         dtype (torch.dtype, optional): Data type of the message; None for that of the tensors.
+        group (ProcessGroup, optional): Group of all ranks that sends it; None for the default one.
     """
 
     def __init__(self, tensors: Sequence[Optional[Tensor]], like: Sequence[Tensor],
-                 dtype: Optional[torch.dtype]) -> None:
+                 dtype: Optional[torch.dtype], group: Any = None) -> None:
         sizes = [t.numel() for t in like]
         self._flat = torch.empty(sum(sizes), dtype=dtype or like[0].dtype, device=like[0].device)
         self._views = [part.view(t.shape) for part, t in zip(self._flat.split(sizes), like, strict=True)]
@@ -29,7 +30,7 @@ class FlatAverage:
         if present:
             torch._foreach_copy_([view for view, _ in present], [t for _, t in present])
         self._flat.div_(dist.get_world_size())  # before the sum, which could overflow in a short type
-        self._work = dist.all_reduce(self._flat, async_op=True)
+        self._work = dist.all_reduce(self._flat, group=group, async_op=True)
 
     @property
     def nbytes(self) -> int:

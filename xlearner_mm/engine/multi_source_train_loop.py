@@ -57,14 +57,14 @@ class MultiSourceTrainLoop(BaseLoop):
                  max_non_finite: int = 0) -> None:
         if max_iters != int(max_iters) or max_iters < 1:
             raise ValueError(f'train_cfg.max_iters={max_iters!r} must be a positive integer.')
+        self.model = multi_source_model(runner)  # first: another kind of runner has not what is asked next
         if (runner.auto_scale_lr or {}).get('enable', False):
             raise ValueError('auto_scale_lr multiplies one batch size, but every source has its own. Turn it off and '
                              'set the learning rate in optim_wrapper.')
-        self.model = multi_source_model(runner)
         super().__init__(runner, dataloader)
         self._check_data()
         self._max_iters = int(max_iters)
-        if not isinstance(max_non_finite, int) or max_non_finite < 0:
+        if isinstance(max_non_finite, bool) or not isinstance(max_non_finite, int) or max_non_finite < 0:
             raise ValueError(f'train_cfg.max_non_finite={max_non_finite!r} must be a non-negative integer.')
         self.model.guard.limit = max_non_finite
         self._iter = self._epoch = 0

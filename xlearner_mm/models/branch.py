@@ -84,7 +84,8 @@ def parse_branch(source: str, cfg: Mapping[str, Any], tasks: Optional[list[str]]
                          f'{", ".join(tasks)}. Mend the task, or add it to model.backbone.sub_backbones.')
     if not branch.loss_weight >= 0:
         raise ValueError(f'loss_weight={branch.loss_weight!r} of source {source!r} must not be negative.')
-    if not isinstance(branch.micro_batches, int) or branch.micro_batches < 1:
+    parts = branch.micro_batches
+    if isinstance(parts, bool) or not isinstance(parts, int) or parts < 1:
         raise ValueError(f'micro_batches={branch.micro_batches!r} of source {source!r} must be a positive integer.')
     return branch
 

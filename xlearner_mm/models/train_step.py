@@ -56,25 +56,28 @@ def train_step(model: XLearner, data: Mapping[str, Any], optim_wrapper: OptimWra
     reducer.begin(int(model.phase), passes, optim_wrapper.should_sync(), overlap=model.source_gradients is None)
     log_vars: dict[str, Tensor] = {}
     totals: dict[str, Tensor] = {}
+    unweighted: dict[str, Tensor] = {}
     for source, batch in data.items():
         reducer.enter(source)
         if random_key:
             seed_all(*random_key, source)
-        totals[source], logged = _run_source(model, source, batch, optim_wrapper, len(totals) + 1 == len(data))
+        is_last = len(totals) + 1 == len(data)
+        totals[source], unweighted[source], logged = _run_source(model, source, batch, optim_wrapper, is_last)
         log_vars.update(logged)
         model.guard.watch(source, totals[source], logged)
         if model.source_gradients is not None:
             model.source_gradients.take(source)
-    model.weighting.after_step(totals)
+    model.weighting.after_step(unweighted)
     if optim_wrapper.should_update():
         _update(model, optim_wrapper, reducer)
     return dict(loss=torch.stack(list(totals.values())).sum(), **log_vars)
 
 
 def _run_source(model: XLearner, source: str, batch: Mapping[str, Any], optim_wrapper: OptimWrapper,
-                is_last: bool) -> tuple[Tensor, dict[str, Tensor]]:
-    """Give the total of a source before it is weighted, and its scalars, after its backward passes."""
+                is_last: bool) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Give the total of a source, that before the weighting, and its scalars, after its backward passes."""
     total: Any = 0  # no tensor of the CPU: to bring one to a device is to wait for the device
+    unweighted: Any = 0
     log_vars: dict[str, Tensor] = {}
     parts = micro_batches(source, batch, model.micro_batches[source])
     for number, (part, share) in enumerate(parts, 1):
@@ -87,10 +90,11 @@ def _run_source(model: XLearner, source: str, batch: Mapping[str, Any], optim_wr
         with timed('backward', source):
             backward_source(optim_wrapper, loss if share == 1 else loss * share, is_last and number == len(parts))
         logged.pop('loss')
-        total = total + share * (loss if before is None else before).detach()
+        total = total + share * loss.detach()
+        unweighted = unweighted + share * (loss if before is None else before).detach()
         for key, value in logged.items():
             log_vars[key] = log_vars.get(key, 0) + (value.detach() if share == 1 else share * value.detach())
-    return total, log_vars
+    return total, unweighted, log_vars
 
 
 def _weigh(model: XLearner, source: str, losses: Mapping[str, Any]) -> tuple[Optional[Tensor], Mapping[str, Any]]:
@@ -130,6 +134,7 @@ def _update(model: XLearner, optim_wrapper: OptimWrapper, reducer: GradientReduc
         broken, what = _overflow(model, optim_wrapper), 'gradient'
     if broken:
         optim_wrapper.zero_grad()
+        model.source_gradients = None
         guard.skip(broken, what)
         return
     with timed('optimizer'):

@@ -20,8 +20,8 @@ from .phase import Phase
 from .port_check import check_ports
 from .shared_parts import SharedParts
 from .source_gradients import SourceGradients
-from .squeeze_losses import squeeze_losses
 from .squeeze import Squeezer, build_squeezer
+from .squeeze_losses import squeeze_losses
 from .stock_checkpoint import load_stock_checkpoint
 from .train_step import train_step
 from .weighting import LossWeighting, build_weighting, weigh_losses
