@@ -77,12 +77,14 @@ def stepper(model: nn.Module, data: Any) -> Callable[[], None]:
 def step_time() -> Iterator[Measure]:
     """Joint steps against the stock libraries' steps on the same batches."""
     data = {source: tiny.batch(source, IMAGES, SIZE) for source in SOURCES}
-    runs = {f'stock {source}': stepper(stock(source), data[source]) for source in SOURCES}
-    runs.update({f'alone {source}': stepper(joint(source), {source: data[source]}) for source in SOURCES})
+    runs = {}
+    for source in SOURCES:  # what is compared runs one after the other, in turns the one or the other first
+        runs[f'stock {source}'] = stepper(stock(source), data[source])
+        runs[f'alone {source}'] = stepper(joint(source), {source: data[source]})
     runs['joint'] = stepper(joint(*SOURCES), data)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for repeat in range(REPEATS + 2):
-        for name, run in runs.items():
+        for name, run in list(runs.items())[::1 if repeat % 2 else -1]:
             begin = time.perf_counter()
             run()
             if repeat > 1:

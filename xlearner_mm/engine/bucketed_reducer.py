@@ -156,17 +156,10 @@ class BucketedReducer(GradientReducer):
 
     def _write(self, places: Sequence[int], averages: Sequence[Tensor], used: Sequence[int]) -> None:
         """Put averages into the parameters; one that no rank used keeps no gradient, as on one process."""
-        pairs = []
         for i, average in zip(places, averages, strict=True):
             parameter = self._parameters[i]
-            if not used[i]:
-                parameter.grad = None
-                continue
-            if parameter.grad is None:
-                parameter.grad = torch.empty_like(parameter)
-            pairs.append((parameter.grad, average))
-        if pairs:
-            torch._foreach_copy_([grad for grad, _ in pairs], [average for _, average in pairs])
+            # A part of the message itself, where it has the right type: no copy, and the rank's own gradient is let go.
+            parameter.grad = average.to(parameter.dtype) if used[i] else None
 
     def _learn(self, device: torch.device) -> None:
         """Agree with the other ranks on the parameters that the sources reach."""
