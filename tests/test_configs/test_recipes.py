@@ -13,6 +13,8 @@ import pytest
 import yaml
 from mmengine.config import Config
 
+import xlearner_mm  # noqa: F401  makes `xlearner_mm::` known
+
 pytestmark = pytest.mark.compat
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,6 +8,7 @@
 train_cfg = dict(type='xlearner_mm.MultiSourceTrainLoop', max_iters=180000, val_interval=30000)
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='xlearner_mm.MultiSourceOptimWrapperConstructor',  # few groups; multipliers by task, source and part
     optimizer=dict(type='AdamW', lr=4e-4, weight_decay=0.05),
     # No weight decay of norms, biases, layer scales and position biases.
     paramwise_cfg=dict(
