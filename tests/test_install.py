@@ -280,7 +280,7 @@ def test_the_wheel_forces_no_stack(wheel):
     needs = {line.split(': ')[1] for line in metadata.splitlines() if line.startswith('Requires-Dist')}
     optional = {line.split(';')[0] for line in needs if 'extra == ' in line}
     assert {line for line in needs if 'extra == ' not in line} == {'matplotlib', 'numpy', 'pillow', 'rich'}
-    assert optional == {'safetensors', 'timm'}
+    assert optional == {'safetensors', 'timm', 'cvxpy', 'qpsolvers', 'quadprog', 'torchjd>=0.18'}
     assert 'Requires-Python: >=3.10' in metadata
 
 
