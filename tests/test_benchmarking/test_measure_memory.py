@@ -25,7 +25,11 @@ class Side:
 @pytest.mark.skipif(sys.platform != 'linux', reason='needs /proc')
 def test_the_peak_of_the_steps_is_measured_in_a_fork():
     side = Side()
+    held = [torch.ones(2**15) for _ in range(2000)]  # 250 MB below the size that is given back at once
+    last = torch.ones(2**10)
+    del held
     found, how = measure_memory(side, [dict(mb=40), dict(mb=120), dict(mb=80)])
+    assert last.sum() == 2**10
     assert found == pytest.approx(121 * MB, abs=8 * MB) and 'fork' in how
     assert side.steps == []  # nothing happened to the model of this process
 

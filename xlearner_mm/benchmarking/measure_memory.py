@@ -1,6 +1,7 @@
 """Peak memory of train steps."""
 
 import copy
+import ctypes
 import multiprocessing
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +20,7 @@ PATIENCE = 300  # seconds; a fork of a process with threads may wait for ever fo
 def measure_memory(side: Any, batches: Sequence[Mapping[str, Any]]) -> tuple[Optional[int], str]:
     """Measure the peak of a model's first steps: parameters and buffers, and the most that the steps take besides.
 
-    On the CPU the steps are done in a fork of this process, whose resident memory the Linux kernel tells. Measure
-    there before the process trains anything: it keeps memory that it has freed, and uses it again unseen.
+    On the CPU the steps are done in a fork of this process, whose resident memory the Linux kernel tells.
 
     Args:
         side (JointSide or StockSide): The model with its optimizer; on a GPU it does the steps.
@@ -74,6 +74,9 @@ def _in_a_fork(run: Callable[[], None]) -> Any:
 def _send_growth(run: Callable[[], None], sending: Connection) -> None:
     torch.set_num_threads(1)  # threads of OpenMP do not come along
     try:
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, 'malloc_trim'):  # glibc keeps memory that was freed; what is used again would not be seen
+            libc.malloc_trim(0)
         RESET.write_text('5')  # the peak begins anew
         before, files = _status('VmRSS'), _status('RssFile')
         run()
