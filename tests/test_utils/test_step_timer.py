@@ -18,7 +18,7 @@ def clock(monkeypatch):
         looks.append(None)
         return float(len(looks))
 
-    monkeypatch.setattr(step_timer, '_now', now)
+    monkeypatch.setattr(step_timer, 'device_time', now)
     return looks
 
 

@@ -1,10 +1,9 @@
 """The clock of a benchmark."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
+from xlearner_mm.utils import device_time
 
 
 def seconds_of(run: Callable[..., Any], *args: Any) -> float:
@@ -17,13 +16,6 @@ def seconds_of(run: Callable[..., Any], *args: Any) -> float:
     Returns:
         float: Seconds.
     """
-    _wait()
-    begin = time.perf_counter()
+    begin = device_time()
     run(*args)
-    _wait()
-    return time.perf_counter() - begin
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    return device_time() - begin

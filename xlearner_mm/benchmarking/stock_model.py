@@ -11,7 +11,7 @@ from xlearner_mm.models import Phase, XLearner
 from xlearner_mm.models.backbone_port import BackbonePort
 from xlearner_mm.models.expansion import build_staged_backbone
 from xlearner_mm.registry import MODELS
-from xlearner_mm.transfer.branch_backbone import dilated
+from xlearner_mm.transfer.branch_backbone import dilated, returning
 from xlearner_mm.transfer.run_facts import branch_models
 from xlearner_mm.utils import with_scope
 
@@ -70,13 +70,7 @@ def _returning(port: BackbonePort, source: str, backbone: Mapping[str, Any], str
     if stride is not None:  # only mmseg's ResNet has contract_dilation
         settings.update(dilated(build_staged_backbone(plain).shapes(), stride),
                         type='mmseg.' + settings['type'].split('.')[-1])
-    if hasattr(plain, 'out_indices'):
-        settings['out_indices'] = port.out_indices
-    if hasattr(plain, 'gap_before_final_norm'):
-        settings['gap_before_final_norm'] = port.output == 'vector'
-    if hasattr(plain, 'out_type'):
-        vector = 'avg_featmap' if plain.out_type == 'avg_featmap' else 'cls_token'
-        settings['out_type'] = dict(maps='featmap', tokens='raw', vector=vector)[port.output]
+    settings.update(returning(plain, port))
     found = build_staged_backbone(MODELS.build(with_scope(ConfigDict(copy.deepcopy(settings))))).stock_output
     if found != port.output:
         raise ValueError(f'The port of source {source!r} has output={port.output!r}, and a stock {settings["type"]} '

@@ -66,11 +66,8 @@ class SourceGradients:
         Returns:
             Tensor: Of shape ``(S, P)``, sources in the order of the step.
         """
-        def part(row: Row, i: int) -> Tensor:
-            gradient = row[i]
-            return (torch.zeros_like(self._parameters[i]) if gradient is None else gradient).flatten()
-
-        return torch.stack([torch.cat([part(row, i) for i in places]) for row in self._rows.values()])
+        return torch.stack([torch.cat([_flat(row[i], self._parameters[i]) for i in places])
+                            for row in self._rows.values()])
 
     @property
     def sources(self) -> list[str]:
@@ -95,7 +92,11 @@ class SourceGradients:
             whole = (aggregate(rows, self.sources) if rows.isfinite().all() else rows.sum(dim=0)).mul_(scale)
             parts = whole.split([self._parameters[i].numel() for i in shared])
             for i, part in zip(shared, parts, strict=True):
-                self._parameters[i].grad = part.view_as(self._parameters[i]).clone()
+                self._parameters[i].grad = part.view_as(self._parameters[i])
+
+
+def _flat(gradient: Optional[Tensor], parameter: nn.Parameter) -> Tensor:
+    return (torch.zeros_like(parameter) if gradient is None else gradient).flatten()
 
 
 def _sum(gradients: Sequence[Tensor]) -> Optional[Tensor]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 
 from xlearner_mm.models import ExpandedBackbone, Phase, XLearner
 from xlearner_mm.models.backbone_port import BackbonePort
@@ -41,19 +41,34 @@ def branch_backbone(model: XLearner, cfg: Config, source: str, port: BackbonePor
     settings: dict[str, Any] = dict(found.cfg, type=kind)
     if stride is not None:
         settings.update(dilated(build_staged_backbone(trained).shapes(), stride))
-    if hasattr(trained, 'out_indices'):
-        settings['out_indices'] = port.out_indices
-    if hasattr(trained, 'gap_before_final_norm'):
-        settings['gap_before_final_norm'] = port.output == 'vector'
-    if hasattr(trained, 'out_type'):
-        vector = 'avg_featmap' if trained.out_type == 'avg_featmap' else 'cls_token'
-        settings['out_type'] = dict(maps='featmap', tokens='raw', vector=vector)[port.output]
+    settings.update(returning(trained, port))
     network = StockBackbone(library, settings, {}).build()
     if build_staged_backbone(network).stock_output != port.output:
         raise ValueError(f'The port of source {source!r} has output={port.output!r}, which no {kind} returns: no stock '
                          'model computes what this branch does.')
     state = _needed(found.state, network.state_dict(), source)
     return StockBackbone(library, settings, state, sizes=(image_size(trained), ))
+
+
+def returning(backbone: nn.Module, port: BackbonePort) -> dict[str, Any]:
+    """Write what a port gives as settings of a stock backbone.
+
+    Args:
+        backbone (nn.Module): Such a backbone, for the settings that its class has.
+        port (BackbonePort): The port.
+
+    Returns:
+        dict: The settings with which it returns the same, where it can.
+    """
+    settings: dict[str, Any] = {}
+    if hasattr(backbone, 'out_indices'):
+        settings['out_indices'] = port.out_indices
+    if hasattr(backbone, 'gap_before_final_norm'):
+        settings['gap_before_final_norm'] = port.output == 'vector'
+    if hasattr(backbone, 'out_type'):
+        vector = 'avg_featmap' if backbone.out_type == 'avg_featmap' else 'cls_token'
+        settings['out_type'] = dict(maps='featmap', tokens='raw', vector=vector)[port.output]
+    return settings
 
 
 def dilated(shapes: Any, output_stride: int) -> dict[str, Any]:

@@ -50,14 +50,19 @@ def timed(part: str, source: str = '') -> Iterator[None]:
     if timer is None:
         yield
         return
-    begin = _now()
+    begin = device_time()
     try:
         yield
     finally:
-        timer.seconds[part, source] += _now() - begin
+        timer.seconds[part, source] += device_time() - begin
 
 
-def _now() -> float:
+def device_time() -> float:
+    """Read the clock when a GPU has finished what it was given, if there is one.
+
+    Returns:
+        float: Seconds from some moment on.
+    """
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
