@@ -13,7 +13,7 @@ from .user_errors import user_errors
 
 __all__ = [
     'Key', 'StepTimer', 'add_config_arguments', 'as_dict_by_source', 'atomic_figure', 'atomic_save', 'atomic_write',
-    'check_source_name', 'derive_seed', 'device_time', 'find_config', 'init_cpu_distributed', 'keyed_rng', 'kind_of',
-    'library_of', 'loader_settings', 'optional', 'read_config', 'seed_all', 'seed_cpu', 'text_table', 'timed', 'user_errors',
-    'with_scope'
+    'check_source_name', 'derive_seed', 'device_time', 'find_config', 'init_cpu_distributed', 'keyed_rng',
+    'kind_of', 'library_of', 'loader_settings', 'optional', 'read_config', 'seed_all', 'seed_cpu', 'text_table',
+    'timed', 'user_errors', 'with_scope'
 ]
