@@ -58,7 +58,7 @@ def test_an_expansion_against_its_stock_models(run, tmp_path):
     assert len(joint['raw']['step']) == len(joint['raw']['data']) == len(joint['raw']['parts']['backward']) == 2
     assert set(stock['step']) == set(stock['images_per_second']) == set(SOURCES) and stock['ratio'] > 0
     assert len(stock['raw']['ratio']) == 2 and all(len(steps) == 2 for steps in stock['raw']['stock'].values())
-    assert memory['how'] == 'resident memory of a fork, 1 thread'
+    assert memory['how'] == 'tensors on the CPU, torch.profiler'
     assert min(memory['joint'], *memory['stock'].values()) > 600_000  # parameters of a tiny model alone
     assert 'auxiliary passes' in printed and 'Joint step in ratio' in printed and 'Peak memory of the joint' in printed
     assert found['environment']['device'] == 'cpu' and 'torch 2' in found['environment']['versions']['torch']
@@ -134,5 +134,5 @@ def test_a_process_of_several_tells_what_it_reduces(run, monkeypatch):
         torch.distributed.destroy_process_group()
     assert found['joint']['reduced_bytes'] > 600_000 and found['joint']['parts']['reduce'] > 0
     assert found['stock'] is None and 'Gradients averaged over the ranks: ' in printed
-    assert found['memory']['joint'] is None and 'not measured for several processes' in printed
+    assert found['memory']['joint'] > 600_000
     assert 'Stock models are not measured with several processes.' in printed
