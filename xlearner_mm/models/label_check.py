@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 
+import torch
 from mmdet.models import BaseDetector, RPNHead
 from mmpretrain.models import BaseClassifier, MultiTaskHead
 from mmpretrain.structures import MultiTaskDataSample
@@ -47,31 +48,36 @@ def check_labels(source: str, samples: Sequence[Any], model: nn.Module) -> None:
     Raises:
         ValueError: If there is such a label.
     """
-    for head, sample, labels in _labelled(model, samples):
-        ignored = getattr(head, 'ignore_index', None)
-        if isinstance(ignored, int):
-            labels = labels[labels != ignored]
-        outside = labels[(labels < 0) | (labels >= head.num_classes)]
-        if outside.numel():
-            where = getattr(sample, 'img_path', None) or 'unknown path'
-            raise ValueError(
-                f'Source {source!r}: label {int(outside[0])} of {where} is outside 0..{head.num_classes - 1}, the '
-                f'classes of its {type(head).__name__}. Mend the annotation, or set num_classes (and, for a label '
-                'that means "unlabelled", ignore_index) of the branch.')
+    for head, labelled in _labelled(model, samples):
+        if not _outside(torch.cat([labels.reshape(-1) for _, labels in labelled]), head).any():  # all at once is quick
+            continue
+        sample, labels = next((s, labels) for s, labels in labelled if _outside(labels, head).any())
+        where = getattr(sample, 'img_path', None) or 'unknown path'
+        raise ValueError(
+            f'Source {source!r}: label {int(labels[_outside(labels, head)][0])} of {where} is outside '
+            f'0..{head.num_classes - 1}, the classes of its {type(head).__name__}. Mend the annotation, or set '
+            'num_classes (and, for a label that means "unlabelled", ignore_index) of the branch.')
 
 
-def _labelled(model: nn.Module, samples: Sequence[Any]) -> Iterator[tuple[Any, Any, Tensor]]:
-    """Give the labels that have a range: the head that trains on them, their sample, and the labels."""
+def _outside(labels: Tensor, head: Any) -> Tensor:
+    """Tell which labels a head has no class for."""
+    outside = (labels < 0) | (labels >= head.num_classes)
+    ignored = getattr(head, 'ignore_index', None)
+    return outside & (labels != ignored) if isinstance(ignored, int) else outside
+
+
+def _labelled(model: nn.Module, samples: Sequence[Any]) -> Iterator[tuple[Any, list[tuple[Any, Tensor]]]]:
+    """Give the labels that have a range: the head that trains on them, and samples with their labels."""
     head = getattr(model, 'head', None)
     heads = dict(head.task_heads) if isinstance(head, MultiTaskHead) else {'': class_head_of(model)}
     for task, own in heads.items():
         if not isinstance(getattr(own, 'num_classes', None), int) or isinstance(own, RPNHead):
             continue  # mmdet.RPN takes every class for its only one
-        for sample in samples:
-            part = sample if not task else sample.get(task)
-            labels = None if part is None else _labels_of(part)
-            if labels is not None and labels.numel():
-                yield own, sample, labels
+        parts = [(sample, sample if not task else sample.get(task)) for sample in samples]
+        labelled = [(sample, None if part is None else _labels_of(part)) for sample, part in parts]
+        found = [(sample, labels) for sample, labels in labelled if labels is not None and labels.numel()]
+        if found:
+            yield own, found
 
 
 def _missing_of(sample: Any, model: nn.Module) -> str:
