@@ -67,6 +67,17 @@ def test_switches_phase_optimizer_and_schedule(toy_data, tmp_path):
     assert not torch.equal(saved['state_dict']['squeeze.student.conv1.weight'], last['squeeze.student.conv1.weight'])
 
 
+def test_a_weighting_is_told_of_the_switch_and_not_of_a_resume(toy_data, tmp_path):
+    weighting = dict(type='xlearner_mm.DynamicWeightAverage', interval=10)
+    toy.train(toy.config(toy_data, tmp_path / 'run', 2, 4, save_every=1, **{'model.weighting': weighting}))
+    steps = [torch.load(tmp_path / f'run/iter_{i}.pth', weights_only=False)['state_dict']['weighting.steps']
+             for i in (2, 3, 4)]
+    assert steps == [2, 1, 2]
+    runner = toy.train(toy.config(toy_data, tmp_path / 'again', 2, 4, **{'model.weighting': weighting}, resume=True,
+                                  load_from=str(tmp_path / 'run/iter_3.pth')))
+    assert runner.model.weighting.steps == 2
+
+
 def test_what_is_missing_is_as_in_the_expansion(toy_data, tmp_path):
     cfg = toy.config(toy_data, tmp_path, 2, 4)
     cfg.custom_hooks[0].squeeze = dict()

@@ -86,15 +86,29 @@ def test_resume_of_a_run_that_has_not_begun_is_its_first_start(config, monkeypat
     assert not cfg.get('resume') and cfg.load_from == 'pretrained.pth'
 
 
-def test_two_processes_train_on_the_cpu(toy_data, tmp_path):
-    toy.config(toy_data, tmp_path / 'run', 1, 2).dump(tmp_path / 'two.py')
+def test_two_processes_train_on_the_cpu_and_one_goes_on(toy_data, tmp_path):
+    toy.config(toy_data, tmp_path / 'run', 1, 2, save_every=1).dump(tmp_path / 'two.py')
     env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / 'tests')]), OMP_NUM_THREADS='1')
     command = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2',
                str(ROOT / 'xlearner_mm/tools/train.py'), str(tmp_path / 'two.py'), '--launcher', 'pytorch']
     done = subprocess.run([sys.executable, *command], env=env, cwd=tmp_path, capture_output=True, text=True,
                           timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    saved = torch.load(tmp_path / 'run' / 'iter_2.pth', weights_only=False)
-    state = saved['message_hub']['runtime_info']['multi_source_state']['data']
+    saved, state = saved_state(tmp_path / 'run/iter_2.pth')
     assert state['positions'] == dict(boxes=8, maps=8, photos=8)  # 2 steps of 2 images on 2 ranks
     assert saved['state_dict']['squeeze.phase'] == 1
+    batch_size = dict.fromkeys(state['positions'], 4)  # one rank has the batches of two
+    for name in ('iter_1', 'iter_2'):  # before the switch and after it
+        cfg = toy.config(toy_data, tmp_path / name, 1, 3, resume=True, load_from=str(tmp_path / f'run/{name}.pth'))
+        cfg.train_dataloader.batch_size = batch_size
+        toy.train(cfg)
+        alone, state = saved_state(tmp_path / name / 'iter_3.pth')
+        assert state['positions'] == dict.fromkeys(batch_size, 12)
+        assert alone['state_dict'].keys() == saved['state_dict'].keys()
+        assert all(value.isfinite().all() for value in alone['state_dict'].values())
+
+
+def saved_state(path):
+    """Give a checkpoint, and the state of the sources in it."""
+    saved = torch.load(path, weights_only=False)
+    return saved, saved['message_hub']['runtime_info']['multi_source_state']['data']

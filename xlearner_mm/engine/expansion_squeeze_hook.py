@@ -111,6 +111,7 @@ class ExpansionSqueezeHook(Hook):
         for hook in averages:
             hook._swap_ema_parameters()
         model_of(runner).squeeze.start_student()
+        model_of(runner).weighting.start_phase()
         self._enter_squeeze(runner)
         for hook in averages:
             hook.before_run(runner)

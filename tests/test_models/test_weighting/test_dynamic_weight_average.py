@@ -63,6 +63,19 @@ def test_gradients_have_the_weights():
     assert weighted['loss_a'].dtype is torch.float32
 
 
+def test_a_phase_begins_anew():
+    weighting, fresh = build(), build()
+    for step in STEPS[:5]:  # within a window
+        note(weighting, step)
+    assert weights_of(weighting) != [1, 1, 1]
+    weighting.start_phase()
+    for step in STEPS:
+        assert weights_of(weighting) == weights_of(fresh)
+        note(weighting, step)
+        note(fresh, step)
+    assert weights_of(weighting) == weights_of(fresh) != [1, 1, 1]
+
+
 @pytest.mark.parametrize('saved_after', range(len(STEPS)))
 def test_resume_is_exact(saved_after):
     straight, resumed = build(), build()

@@ -20,8 +20,9 @@ class DynamicWeightAverage(LossWeighting):
 
     r is the mean loss of a source in the last window of steps, divided by that of the window before; means are over the
     steps that had the source, and over the ranks. Until there are two windows of a source its r is 1, and a window
-    without it leaves its r as it was. Losses that are not finite do not count. The weight is logged as
-    ``<source>.source_weight``. What there is to resume is in the state dict, equal on all ranks at every step.
+    without it leaves its r as it was. Losses that are not finite do not count. The squeeze has other losses, and begins
+    anew. The weight is logged as ``<source>.source_weight``. What there is to resume is in the state dict, equal on all
+    ranks at every step.
 
     Args:
         sources (Sequence[str]): All sources, in the order of the config.
@@ -92,6 +93,12 @@ class DynamicWeightAverage(LossWeighting):
         self.steps += 1
         if self.steps >= self.interval:
             self._end_window()
+
+    def start_phase(self) -> None:
+        """Begin as with the first step: other losses say nothing of how these fall."""
+        for buffer in self.buffers():
+            buffer.zero_()
+        self.ratios.fill_(1)
 
     def _end_window(self) -> None:
         there, mean = self.counts > 0, self.sums / self.counts

@@ -40,3 +40,6 @@ class LossWeighting(nn.Module):
         Args:
             totals (Mapping[str, Tensor]): Scalar total by source of this step, before :meth:`weigh`, of this rank.
         """
+
+    def start_phase(self) -> None:
+        """Forget what the losses of another phase were; a resumed phase is not started."""
