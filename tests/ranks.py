@@ -1,21 +1,18 @@
 """What one process of a distributed test does; a module of its own, so that a new process can import it."""
 
 import copy
-import os
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Optional
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from rank_group import group
 from tiny import batches, two_stage_detector, xlearner
 from xlearner_mm.engine import BucketedReducer, MultiSourceDistributed
 from xlearner_mm.models.weighting import GradientWeighting
@@ -24,27 +21,6 @@ from xlearner_mm.setup_env import register_all_modules
 # Sources by step; none of them in all steps of its own, some with none of the parameters of the step before.
 SCHEDULES = dict(joint=[('photos', 'boxes', 'maps')], mixed=[('photos', 'boxes'), ('photos', ), ('photos', 'maps')],
                  alternate=[('photos', ), ('boxes', ), ('maps', )])
-
-
-def spawn(function: Callable[..., None], world: int, folder: Path, *args: Any) -> list[Any]:
-    """Run a function on ranks that are processes; give what each of them saved."""
-    with socket.socket() as s:
-        s.bind(('localhost', 0))
-        port = s.getsockname()[1]
-    mp.spawn(function, args=(world, port, str(folder), *args), nprocs=world)
-    return [torch.load(Path(folder) / f'{rank}.pth', weights_only=False) for rank in range(world)]
-
-
-@contextmanager
-def group(rank: int, world: int, port: int) -> Iterator[None]:
-    """A group of processes of one thread each."""
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR='localhost', MASTER_PORT=str(port))
-    dist.init_process_group('gloo')
-    register_all_modules()
-    yield
-    dist.barrier()  # torch 2.1 may hang if one process leaves while another one still closes the group
-    dist.destroy_process_group()
 
 
 @MODELS.register_module()
@@ -57,6 +33,7 @@ class EqualLengths(GradientWeighting):
 
 def build(seed: int = 0, frozen_bn: bool = True, parts: int = 1, **kwargs: Any) -> nn.Module:
     """An X-Learner whose losses are those of its own samples."""
+    register_all_modules()
     torch.manual_seed(seed)
     cfg = xlearner(squeeze=False, **kwargs)
     cfg.branches.boxes.model = two_stage_detector()  # FCOS shares its number of positives among the ranks

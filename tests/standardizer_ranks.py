@@ -1,11 +1,10 @@
 """What one process of the distributed test of the standardizers does; a module of its own for new processes."""
 
-import os
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
+from rank_group import group
 from xlearner_mm.models.squeeze import PhiS, RunningStandardizer
 
 RANKS, STEPS = 2, 3
@@ -21,13 +20,11 @@ def maps(step: int, rank: int) -> torch.Tensor:
     return 3 * rank + torch.randn(2 + rank, 4, 5, 5, generator=generator)
 
 
-def update_rank(rank: int, port: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), WORLD_SIZE=str(RANKS), MASTER_ADDR='localhost', MASTER_PORT=str(port))
-    dist.init_process_group('gloo')
-    standardizers = build()
-    for step in range(STEPS):
-        for standardizer in standardizers.values():
-            standardizer(maps(step, rank))
-    torch.save({name: standardizer.state_dict() for name, standardizer in standardizers.items()},
-               f'{folder}/{rank}.pth')
+def update_rank(rank: int, world: int, port: int, folder: str) -> None:
+    with group(rank, world, port):
+        standardizers = build()
+        for step in range(STEPS):
+            for standardizer in standardizers.values():
+                standardizer(maps(step, rank))
+        torch.save({name: standardizer.state_dict() for name, standardizer in standardizers.items()},
+                   f'{folder}/{rank}.pth')

@@ -22,7 +22,8 @@ from mmengine.runner import Runner
 
 import tiny
 import toy
-from ranks import SCHEDULES, group, spawn, train_cases, train_in_turn
+from rank_group import group, spawn
+from ranks import SCHEDULES, train_cases, train_in_turn
 from xlearner_mm.engine import MultiSourceDistributed
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,8 @@ import torch
 from measure import Measure
 from torch import Tensor
 
-from ranks import group, spawn, train, train_in_turn
+from rank_group import group, spawn
+from ranks import train, train_in_turn
 from test_models.test_weighting import (
     test_ca_grad,
     test_dynamic_weight_average,

@@ -6,7 +6,6 @@ Exits 1 if a limit is missed. One thread; times are medians of interleaved repea
 import argparse
 import shutil
 import signal
-import socket
 import statistics
 import sys
 import tempfile
@@ -19,13 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / 'tests')]
 
 import torch  # noqa: E402
-import torch.multiprocessing as mp  # noqa: E402
 from measure import Measure, report  # noqa: E402
 from mmengine.config import Config, ConfigDict  # noqa: E402
 from mmengine.registry import MODELS  # noqa: E402
 
 import standardizer_ranks  # noqa: E402
 import toy  # noqa: E402
+from rank_group import spawn  # noqa: E402
 from test_engine.test_resume import run_file  # noqa: E402
 from tiny import resnet  # noqa: E402
 from xlearner_mm.models import HintLoss, Normalisation  # noqa: E402
@@ -145,12 +144,8 @@ def standardizers(work: Path) -> Iterator[Measure]:
         what = 'a scale for all channels' if kind is PhiS else 'a scale for each channel'
         yield Measure(f'{kind.__name__}: change of the hint loss by {what} and shifts', abs(losses[1] / losses[0] - 1),
                       0.01, f'without it the loss is {bare[1] / bare[0]:.0f} times as large')
-    with socket.socket() as s:
-        s.bind(('localhost', 0))
-        port = s.getsockname()[1]
     work.mkdir(parents=True)
-    mp.spawn(standardizer_ranks.update_rank, args=(port, str(work)), nprocs=standardizer_ranks.RANKS)
-    ranks = torch.load(work / '0.pth')
+    ranks = spawn(standardizer_ranks.update_rank, standardizer_ranks.RANKS, work)[0]
     for name, standardizer in standardizer_ranks.build().items():
         for step in range(standardizer_ranks.STEPS):
             standardizer(torch.cat([standardizer_ranks.maps(step, rank) for rank in range(standardizer_ranks.RANKS)]))

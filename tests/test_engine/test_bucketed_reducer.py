@@ -1,6 +1,7 @@
 import pytest
 
-from ranks import reduce_cases, spawn
+from rank_group import spawn
+from ranks import reduce_cases
 
 pytestmark = pytest.mark.compat
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ranks import EXTRAS, build, data_of, spawn, train_cases, train_in_turn, wrap
+from rank_group import spawn
+from ranks import EXTRAS, build, data_of, train_cases, train_in_turn, wrap
 from tiny import batches
 from xlearner_mm.engine import MultiSourceDistributed
 

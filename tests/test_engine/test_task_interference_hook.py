@@ -1,13 +1,11 @@
 import itertools
 import json
 import re
-import socket
 import weakref
 from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -15,6 +13,7 @@ import ranks
 import tiny
 import toy
 from hand_run import Run
+from rank_group import group, spawn
 from xlearner_mm.engine import MultiSourceDistributed, TaskInterferenceHook
 from xlearner_mm.engine.gradient_parts import gradient_parts
 from xlearner_mm.engine.interference import interference
@@ -272,19 +271,15 @@ def test_another_loop():
         TaskInterferenceHook().before_train(SimpleNamespace(train_loop=SimpleNamespace()))
 
 
-def measure(rank, port, folder):
-    with ranks.group(rank, 2, port):
+def measure(rank, world, port, folder):
+    with group(rank, world, port):
         run = Run(MultiSourceDistributed(ranks.build(expanded=False)), TaskInterferenceHook(interval=1))
         run.step(ranks.data_of('joint', 0, rank))
         torch.save(run.written, f'{folder}/{rank}.pth')
 
 
 def test_over_ranks_the_averages_are_compared_and_the_first_one_writes(tmp_path):
-    with socket.socket() as s:
-        s.bind(('localhost', 0))
-        port = s.getsockname()[1]
-    mp.start_processes(measure, (port, tmp_path), nprocs=2, start_method='fork')  # nothing is imported again
-    first, other = (torch.load(tmp_path / f'{rank}.pth') for rank in range(2))
+    first, other = spawn(measure, 2, tmp_path, method='fork')
     assert list(first) == [1] and other == {}
     run = Run(ranks.build(expanded=False), TaskInterferenceHook(interval=1), accumulative_counts=2)
     for rank in range(2):

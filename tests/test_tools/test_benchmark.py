@@ -1,6 +1,7 @@
 import json
 import socket
 import sys
+import time
 
 import pytest
 import torch
@@ -131,6 +132,7 @@ def test_a_process_of_several_tells_what_it_reduces(run, monkeypatch):
     try:
         found, printed = run('--launcher', 'pytorch')
     finally:
+        time.sleep(0.1)  # threads of gloo may still need the GIL, which torch 2.1 does not let go of while it closes
         torch.distributed.destroy_process_group()
     assert found['joint']['reduced_bytes'] > 600_000 and found['joint']['parts']['reduce'] > 0
     assert found['stock'] is None and 'Gradients averaged over the ranks: ' in printed

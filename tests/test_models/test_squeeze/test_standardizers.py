@@ -1,13 +1,12 @@
 """What each standardizer promises, on features with a planted mean and scale by channel."""
 
-import socket
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmengine.registry import MODELS
 
 import standardizer_ranks as ranks
+from rank_group import spawn
 from xlearner_mm.models import HintLoss
 from xlearner_mm.models.squeeze import BatchStandardizer, ChannelL2, PhiS, RunningStandardizer
 
@@ -139,11 +138,7 @@ def test_wrong_settings(cfg, message):
 
 
 def test_statistics_of_two_ranks_are_those_of_their_features_together(tmp_path):
-    with socket.socket() as s:
-        s.bind(('localhost', 0))
-        port = s.getsockname()[1]
-    mp.spawn(ranks.update_rank, args=(port, str(tmp_path)), nprocs=ranks.RANKS)
-    states = [torch.load(tmp_path / f'{rank}.pth') for rank in range(ranks.RANKS)]
+    states = spawn(ranks.update_rank, ranks.RANKS, tmp_path)
     alone = ranks.build()
     for step in range(ranks.STEPS):
         for standardizer in alone.values():
