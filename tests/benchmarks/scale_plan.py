@@ -22,6 +22,7 @@ from torch import nn  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 import tiny  # noqa: E402
+from xlearner_mm.engine.reduction_plan import LAST_PART  # noqa: E402
 from xlearner_mm.setup_env import register_all_modules  # noqa: E402
 from xlearner_mm.utils import text_table  # noqa: E402
 
@@ -89,7 +90,7 @@ def plan(costs: dict[str, Cost], images: dict[str, int], gradients: dict[str, in
     # What the earlier sources alone reach is sent while the last one runs; the rest in its backward (two thirds of it).
     last = list(costs)[-1]
     hidden = 2 / 3 * images[last] * costs[last].flops / speed
-    exposed = max(ring + waits - hidden, ring * 25e6 / size)
+    exposed = max(ring + waits - hidden, ring * 25e6 / LAST_PART / size)
     return [compute, ring + waits, exposed, compute + exposed]
 
 

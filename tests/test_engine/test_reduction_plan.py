@@ -27,11 +27,18 @@ def test_the_order_of_the_sources_decides():
     assert make_plan(parameters(1, 1, 1), counts[::-1], [], 1).buckets == [[0], [2], [1]]
 
 
-def test_buckets_are_closed_once_they_are_full():
+def test_buckets_are_closed_before_they_are_too_large():
     counts = [[1] * 5]
     assert make_plan(parameters(2, 2, 2, 2, 2), counts, [], 16).buckets == [[4, 3], [2, 1], [0]]
-    assert make_plan(parameters(1, 1, 9, 1, 1), counts, [], 12).buckets == [[4, 3, 2], [1, 0]]
+    assert make_plan(parameters(1, 1, 9, 1, 1), counts, [], 12).buckets == [[4, 3], [2], [1], [0]]
     assert make_plan(parameters(2, 2, 2, 2, 2), counts, [], MANY).buckets == [[4, 3, 2, 1, 0]]
+
+
+def test_the_last_bucket_is_small():
+    plan = make_plan(parameters(*[25] * 9), [[1] * 9], [], 400)
+    assert plan.buckets == [[8, 7, 6, 5], [4, 3, 2, 1], [0]]  # 100 bytes each
+    assert make_plan(parameters(25, *[3] * 8), [[1] * 9], [], 400).buckets == [[8, 7, 6, 5, 4, 3, 2, 1], [0]]
+    assert make_plan(parameters(*[3] * 8), [[1] * 8], [], 400).buckets == [[7, 6, 5, 4], [3, 2, 1, 0]]  # 12 of 50
 
 
 def test_a_bucket_holds_one_data_type_and_one_device():

@@ -29,7 +29,7 @@ class BucketedReducer(GradientReducer):
     Args:
         parameters (Sequence[Parameter]): All parameters of the model, frozen ones too.
         sources (Sequence[str]): All sources.
-        bucket_mb (float): About the size of a bucket.
+        bucket_mb (float): The most that a bucket holds, in MiB, unless a single parameter is larger.
         dtype (torch.dtype, optional): Data type of the messages; None for that of the gradients.
 
     Attributes:

@@ -124,8 +124,8 @@ def _broadcast(tensors: Iterable[Tensor]) -> None:
     for group in by_type.values():
         flat = torch.cat([t.reshape(-1) for t in group])
         broadcast(flat, src=0)
-        for tensor, values in zip(group, flat.split([t.numel() for t in group]), strict=True):
-            tensor.copy_(values.view_as(tensor))
+        values = flat.split([t.numel() for t in group])
+        torch._foreach_copy_(group, [v.view_as(t) for v, t in zip(values, group, strict=True)])
 
 
 def _reducible(name: str, device: torch.device) -> torch.dtype:
