@@ -214,7 +214,13 @@ def reduce_cases(rank: int, world: int, port: int, folder: str) -> None:
         model.run(reducer, dict(one=('a', 'b')), updates=False)
         model.run(reducer, dict(two=('b', 'c')))
         found['piled up'] = dict(model.pop(), bytes=reducer.reduced_bytes)
+        model.run(reducer, dict(one=('a', 'd') if first else ('a', )), updates=False)
+        model.run(reducer, dict(one=('a', )))
+        found['piled up late'] = dict(model.pop(), bytes=reducer.reduced_bytes)
         found['asked'] = model.asked
         reducer.synced = False
         found['no_sync'] = _error(lambda: model.run(reducer, usual))
+        reducer = BucketedReducer(list(model.parameters()), ['one', 'two'])
+        model.run(reducer, dict(one=('a', )) if first else dict(two=('a', )), updates=False)
+        found['differed before'] = _error(lambda: model.run(reducer, dict(one=('a', ))))
         torch.save(found, f'{folder}/{rank}.pth')

@@ -23,6 +23,7 @@ def found(tmp_path_factory):
     ('late_twice', dict(a=1.5, b=4, c=3, d=None), 4 + 3),
     ('again', dict(a=1.5, b=4, c=2.5, d=None), 4),  # the one that came late is expected from now on
     ('piled up', dict(a=1.5, b=3, c=1.5, d=None), 4),  # both are the first source of their iteration
+    ('piled up late', dict(a=3, b=None, c=None, d=0.5), 3 + 2),  # nobody expected d, before the iteration that steps
 ])
 def test_gradients_are_averages_whatever_was_expected(found, step, gradients, sent):
     for rank in found:
@@ -36,6 +37,11 @@ def test_messages_of_forward_passes_do_not_get_between_those_of_gradients(found)
 
 def test_what_is_complete_is_sent_before_the_step_is_over(found):
     assert [found[0][step]['overlapped'] for step in ('learned', 'known', 'missing')] == [0, 3, 2]
+
+
+def test_ranks_with_different_sources_in_an_iteration_before_are_told(found):
+    assert all('RuntimeError: The ranks have different sources in one step: rank 0: one; rank 1: one, two'
+               in rank['differed before'] for rank in found)
 
 
 def test_an_update_without_averages_is_refused(found):

@@ -99,7 +99,7 @@ class BucketedReducer(GradientReducer):
         if plan is None:
             return
         self._counts[i] += 1
-        if i not in plan.bucket_of or self._counts[i] > plan.expected[i]:
+        if self._counts[i] > plan.expected[i]:
             self._late = True
         elif self._counts[i] == plan.expected[i]:
             self._missing[plan.bucket_of[i]] -= 1
