@@ -204,7 +204,7 @@ def reduce_cases(rank: int, world: int, port: int, folder: str) -> None:
         usual = dict(one=('a', 'b'), two=('b', 'c'))
         first = rank == 0
         steps = dict(learned=usual, known=usual, missing=dict(one=('a', ), two=('c', )),
-                     missing_here=dict(one=('a', ) if first else ('a', 'b'), two=('c', )),
+                     missing_here=dict(one=('b', ) if first else ('a', 'b'), two=('c', )),
                      late=dict(one=('a', 'b'), two=('b', 'c', 'd') if first else ('b', 'c')),
                      late_twice=dict(one=('a', 'b', 'c') if first else ('a', 'b'), two=('b', 'c')), again=usual)
         found: dict[str, Any] = {}
@@ -218,6 +218,8 @@ def reduce_cases(rank: int, world: int, port: int, folder: str) -> None:
         model.run(reducer, dict(one=('a', )))
         found['piled up late'] = dict(model.pop(), bytes=reducer.reduced_bytes)
         found['asked'] = model.asked
+        own = [torch.ones(3), None, None] if first else [None, 2 * torch.ones(3), None]
+        found['average'] = [None if a is None else a.tolist() for a in reducer.average(own, [torch.zeros(3)] * 3)]
         reducer.synced = False
         found['no_sync'] = _error(lambda: model.run(reducer, usual))
         reducer = BucketedReducer(list(model.parameters()), ['one', 'two'])

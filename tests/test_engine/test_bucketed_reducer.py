@@ -18,7 +18,7 @@ def found(tmp_path_factory):
     ('learned', dict(a=1.5, b=4, c=2.5, d=None), 3),
     ('known', dict(a=1.5, b=4, c=2.5, d=None), 3),
     ('missing', dict(a=1.5, b=None, c=2.5, d=None), 3),
-    ('missing_here', dict(a=1.5, b=1, c=2.5, d=None), 3),
+    ('missing_here', dict(a=1, b=1.5, c=2.5, d=None), 3),  # one rank sends a before the next forward, the other not
     ('late', dict(a=1.5, b=4, c=2.5, d=1), 3 + 4),  # all of them once more
     ('late_twice', dict(a=1.5, b=4, c=3, d=None), 4 + 3),
     ('again', dict(a=1.5, b=4, c=2.5, d=None), 4),  # the one that came late is expected from now on
@@ -42,6 +42,10 @@ def test_what_is_complete_is_sent_before_the_step_is_over(found):
 def test_ranks_with_different_sources_in_an_iteration_before_are_told(found):
     assert all('RuntimeError: The ranks have different sources in one step: rank 0: one; rank 1: one, two'
                in rank['differed before'] for rank in found)
+
+
+def test_what_a_rank_lacks_counts_as_zero_and_what_all_lack_stays_so(found):
+    assert all(rank['average'] == [[0.5] * 3, [1.0] * 3, None] for rank in found)
 
 
 def test_an_update_without_averages_is_refused(found):
