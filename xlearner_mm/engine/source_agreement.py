@@ -55,8 +55,9 @@ class SourceAgreement:
         other = [rank for rank, row in enumerate(rows) if row != usual]
         told = '; '.join(f'rank {rank}: {self._names(rows[rank][0])}' for rank in [rows.index(usual), *other][:8])
         raise RuntimeError(
-            f'The ranks have different sources in one step: {told} (this is rank {dist.get_rank()}; other than most: '
-            f'{other}). Use xlearner_mm.MultiSourceBatchSampler with the same config, seed and data on all ranks.')
+            'The ranks have different sources in one step, or the same in another order, phase or number of '
+            f'micro-batches: {told} (this is rank {dist.get_rank()}; other than most: {other}). Use '
+            'xlearner_mm.MultiSourceBatchSampler with the same config, seed and data on all ranks.')
 
     def _names(self, bits: int) -> str:
         return ', '.join(s for i, s in enumerate(self._sources[:62]) if bits >> i & 1) or 'none'
