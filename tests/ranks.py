@@ -96,7 +96,7 @@ def _trained(model: nn.Module) -> dict[str, torch.Tensor]:
 
 # By name: schedule, accumulation, steps, what the model is built with, and how ranks train.
 EXTRAS: dict[str, tuple[str, int, int, dict, dict]] = {
-    'gradient weighting': ('mixed', 2, 2, dict(weighting=dict(type='mmengine.EqualLengths'), expanded=False), {}),
+    'gradient weighting': ('mixed', 2, 4, dict(weighting=dict(type='mmengine.EqualLengths'), expanded=False), {}),
     'micro-batches': ('joint', 1, 3, dict(parts=2), {}),
     'no_sync': ('alternate', 3, 2, {}, dict(no_sync=True)),
     'half the bytes': ('joint', 1, 2, {}, dict(reduce_dtype='bfloat16')),
