@@ -46,5 +46,5 @@ def test_ranks_that_do_the_same_go_on(ranks):
 def test_all_ranks_name_those_that_do_something_else(case, told, ranks):
     other = told.rsplit('rank ', 1)[1].split(':')[0]
     for number, rank in enumerate(ranks):
-        assert (f'The ranks have different sources in one step, or the same in another order, phase or number of '
+        assert ('The ranks have different sources in one step, or the same in another order, phase or number of '
                 f'micro-batches: {told} (this is rank {number}; other than most: [{other}])') in rank[case]
